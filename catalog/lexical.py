@@ -1,0 +1,129 @@
+"""The keyword index of a product, as two SQL functions that the schema's generated columns call.
+
+`catalog_search_vector` makes the weighted tsvector. `catalog_lexical_weights` turns one into a `sparsevec` whose
+entry for a lexeme is its BM25F term weight; a query multiplies it by the terms' idf (`<#>`), which gives BM25
+ranking in stock PostgreSQL and pgvector. A lexeme's place in the sparse vector is a hash of it.
+
+BM25F: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), section 3.6:
+tf' = sum over fields f of weight_f * tf_f / (1 - b_f + b_f * length_f / average_length_f), and the term weight is
+tf' * (k1 + 1) / (k1 + tf'). Average lengths are constants, for an immutable function cannot look at other rows.
+"""
+
+from dataclasses import dataclass
+
+from django.db.models import Func
+
+# Hash space of the lexemes: 2^29 places, under pgvector's limit of 10^9; among 100,000 distinct lexemes about
+# ten pairs share a place, and the tsquery still tells them apart.
+LEXICAL_DIMENSIONS = 1 << 29
+# pgvector stores at most 16,000 non-zero entries.
+MAX_LEXEMES = 16_000
+# to_tsvector refuses more than 1 MiB of lexemes; what a raw writer stores beyond this is not indexed.
+MAX_INDEXED_CHARACTERS = 100_000
+
+
+@dataclass(frozen=True)
+class Field:
+    """How one tsvector label counts in BM25F."""
+
+    label: str
+    weight: float
+    b: float
+    average_length: float
+
+
+K1 = 1.2
+FIELDS = (
+    Field("A", weight=3.0, b=0.4, average_length=10),  # name
+    Field("B", weight=2.0, b=0.0, average_length=2),  # brand
+    Field("C", weight=1.0, b=0.4, average_length=40),  # short description, description
+    Field("D", weight=0.5, b=0.4, average_length=60),  # attribute values
+)
+
+
+class SearchVector(Func):
+    """`catalog_search_vector(name, brand, short_description, description, attributes)` -> tsvector."""
+
+    function = "catalog_search_vector"
+    arity = 5
+
+
+class LexicalWeights(Func):
+    """`catalog_lexical_weights(tsvector)` -> sparsevec."""
+
+    function = "catalog_lexical_weights"
+    arity = 1
+
+
+def functions_sql(search_config: str) -> str:
+    """SQL that creates (or replaces) the keyword index's functions for a text search configuration.
+
+    The functions and types of this schema are written with its name, or `pg_restore`, which runs with an empty search path, fails.
+    """
+    if not search_config.replace("_", "").isalnum():
+        raise ValueError(f"{search_config!r} is not the name of a text search configuration.")
+    config = f"'pg_catalog.{search_config}'::pg_catalog.regconfig"
+    normalised = " + ".join(
+        f"count(*) FILTER (WHERE w.label = '{field.label}') * {field.weight}"
+        f" / (1 - {field.b} + {field.b} * l.{field.label.lower()}_length / {field.average_length}.0)"
+        for field in FIELDS
+    )
+    lengths = ", ".join(
+        f"count(*) FILTER (WHERE w.label = '{field.label}') AS {field.label.lower()}_length"
+        for field in FIELDS
+    )
+    return f"""
+CREATE OR REPLACE FUNCTION public.catalog_fold(input text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    -- Without accents: decompose, then drop the combining marks. Decomposed fractions get an ordinary slash.
+    SELECT replace(regexp_replace(
+        normalize(left(input, {MAX_INDEXED_CHARACTERS}), NFKD), '[\u0300-\u036f]', '', 'g'), '\u2044', '/')
+$$;
+
+CREATE OR REPLACE FUNCTION public.catalog_search_vector(
+    name text, brand text, short_description text, description text, attributes jsonb
+) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT setweight(to_tsvector({config}, public.catalog_fold(coalesce(name, ''))), 'A')
+        || setweight(to_tsvector({config}, public.catalog_fold(coalesce(brand, ''))), 'B')
+        || setweight(to_tsvector({config}, public.catalog_fold(
+            coalesce(short_description, '') || E'\n' || coalesce(description, ''))), 'C')
+        || setweight(to_tsvector({config}, public.catalog_fold(coalesce(
+            (SELECT string_agg(a.value, E'\n' ORDER BY a.key)
+             FROM jsonb_each_text(CASE jsonb_typeof(attributes) WHEN 'object' THEN attributes ELSE '{{}}' END) AS a
+             WHERE a.value NOT IN ('true', 'false')),
+            ''))), 'D')
+$$;
+
+CREATE OR REPLACE FUNCTION public.catalog_lexeme_dimension(lexeme text) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    SELECT (hashtextextended(lexeme, 0) & {LEXICAL_DIMENSIONS - 1})::integer + 1
+$$;
+
+CREATE OR REPLACE FUNCTION public.catalog_lexical_weights(document tsvector) RETURNS public.sparsevec
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    WITH occurrence AS MATERIALIZED (
+        SELECT t.lexeme, w.label FROM unnest(document) AS t, unnest(t.weights) AS w(label)
+    ),
+    length AS (SELECT {lengths} FROM occurrence AS w),
+    frequency AS (
+        SELECT public.catalog_lexeme_dimension(w.lexeme) AS dimension, {normalised} AS tf
+        FROM occurrence AS w CROSS JOIN length AS l
+        GROUP BY w.lexeme, l.a_length, l.b_length, l.c_length, l.d_length
+    ),
+    kept AS (
+        SELECT dimension, max(tf * ({K1} + 1) / ({K1} + tf)) AS weight
+        FROM frequency GROUP BY dimension ORDER BY weight DESC LIMIT {MAX_LEXEMES}
+    )
+    SELECT ('{{' || coalesce(string_agg(
+        dimension || ':' || weight::real, ',' ORDER BY dimension), '') || '}}/{LEXICAL_DIMENSIONS}'
+    )::public.sparsevec FROM kept
+$$;
+"""
+
+
+DROP_FUNCTIONS_SQL = """
+DROP FUNCTION IF EXISTS public.catalog_lexical_weights(tsvector);
+DROP FUNCTION IF EXISTS public.catalog_lexeme_dimension(text);
+DROP FUNCTION IF EXISTS public.catalog_search_vector(text, text, text, text, jsonb);
+DROP FUNCTION IF EXISTS public.catalog_fold(text);
+"""

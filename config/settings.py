@@ -1,0 +1,248 @@
+"""Every setting of Nearshelf, read from the environment once.
+
+The defaults run the whole shop on one machine; docs/operations.md says what production sets.
+"""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+DATA_DIR = Path(env.str("NEARSHELF_DATA", default="") or BASE_DIR / "var").absolute()
+
+
+def _secret_key() -> str:
+    """Return SECRET_KEY, or the key kept in the data folder, made there on first use."""
+    if key := env.str("SECRET_KEY", default=""):
+        return key
+    path = DATA_DIR / "secret_key"
+    if not path.exists():
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=DATA_DIR) as file:
+            file.write(secrets.token_urlsafe(64))
+            file.flush()
+            # A link appears whole or not at all: of several processes that start at once, one key wins.
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
+    return path.read_text()
+
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "config.apps.AdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    # OpClass(Cast(...)) in an index makes broken SQL without it.
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "pgtrigger",
+    "django_filters",
+    "django_rq",
+    "django_prometheus",
+    "import_export",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "catalog",
+    "embeddings",
+    "search",
+    "config.apps.ProjectConfig",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- State -----------------------------------------------------------------------------------------------
+
+# manage.py and wsgi.py start local servers and set these where the operator did not.
+DATABASE_URL = env.str("DATABASE_URL", default="postgresql://localhost/nearshelf")
+REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
+
+
+def _database() -> dict[str, Any]:
+    """Return Django's settings for DATABASE_URL, which may be any address that libpq understands."""
+    try:
+        parts = conninfo_to_dict(DATABASE_URL)
+    except ProgrammingError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not a PostgreSQL address such as postgresql://user:password@host:5432/name."
+        ) from error
+    database: dict[str, Any] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", "nearshelf"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "CONN_HEALTH_CHECKS": True,
+        # Client-side binding sends literals, so that `model_id = 1` meets the condition of a partial index.
+        "OPTIONS": {**parts, "server_side_binding": False},
+    }
+    if env.bool("DATABASE_POOL", default=True):
+        database["OPTIONS"]["pool"] = {
+            "min_size": 1,
+            "max_size": env.int("DATABASE_POOL_SIZE", default=16),
+            "timeout": 10,
+        }
+    else:
+        database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    return database
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis is a bell and a cache: a short timeout keeps a black-holed one from holding up a save or a search.
+REDIS_TIMEOUT_S = env.float("REDIS_TIMEOUT", default=0.2)
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": REDIS_TIMEOUT_S, "socket_connect_timeout": REDIS_TIMEOUT_S},
+    },
+}
+
+RQ_QUEUES = {
+    "embeddings": {
+        "URL": REDIS_URL,
+        "DEFAULT_TIMEOUT": 600,
+        "REDIS_CLIENT_KWARGS": {
+            "socket_timeout": REDIS_TIMEOUT_S,
+            "socket_connect_timeout": REDIS_TIMEOUT_S,
+        },
+        # JSON, never pickle: whoever can write to Redis must not be able to run code here.
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+    },
+}
+RQ_SHOW_ADMIN_LINK = True
+
+# --- Catalogue and search --------------------------------------------------------------------------------
+
+# PostgreSQL text search configuration of the catalogue's language; `SELECT cfgname FROM pg_ts_config`.
+SEARCH_CONFIG = env.str("SEARCH_CONFIG", default="english")
+DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="EUR")
+
+# --- Embeddings ------------------------------------------------------------------------------------------
+
+# auto | openvino | torch. `auto` takes OpenVINO on a CPU that has it, torch otherwise.
+EMBEDDING_RUNTIME = env.str("EMBEDDING_RUNTIME", default="auto")
+# auto | cpu | cuda | cuda:1 | mps
+EMBEDDING_DEVICE = env.str("EMBEDDING_DEVICE", default="auto")
+EMBEDDING_BATCH_SIZE = env.int("EMBEDDING_BATCH_SIZE", default=32)
+EMBEDDING_THREADS = env.int("EMBEDDING_THREADS", default=0)  # 0: as many as the machine has cores
+EMBEDDING_CLAIM_SIZE = env.int("EMBEDDING_CLAIM_SIZE", default=256)
+EMBEDDING_LEASE_S = env.int("EMBEDDING_LEASE", default=120)
+EMBEDDING_MAX_ATTEMPTS = env.int("EMBEDDING_MAX_ATTEMPTS", default=5)
+EMBEDDING_RECONCILE_S = env.float("EMBEDDING_RECONCILE", default=5.0)
+# Batches after which a worker process starts afresh, against slow leaks in native code; 0 never.
+EMBEDDING_RECYCLE_BATCHES = env.int("EMBEDDING_RECYCLE_BATCHES", default=20_000)
+# Where converted models are kept; derived, safe to delete.
+MODEL_CACHE_DIR = DATA_DIR / "models"
+
+# --- HTTP ------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "rest_framework.authentication.BasicAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    # How many proxies stand before the shop: without it a client names its own address and escapes throttles.
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
+# Without a collectstatic step (make run), files are served from where they lie.
+WHITENOISE_USE_FINDERS = env.bool("WHITENOISE_USE_FINDERS", default=not STATIC_ROOT.exists())
+
+HTTPS = env.bool("HTTPS", default=False)
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+USE_I18N = True
+USE_TZ = True
+
+IMPORT_EXPORT_USE_TRANSACTIONS = True
+# A cell that starts with =, +, - or @ would run as a formula in the spreadsheet that opens the export.
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
+    "loggers": {
+        "nearshelf": {"level": env.str("LOG_LEVEL", default="INFO")},
+        "rq": {"level": "WARNING"},
+    },
+}

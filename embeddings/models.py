@@ -1,0 +1,187 @@
+"""Vectors, and the models that make them."""
+
+from django.contrib.postgres.indexes import OpClass
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Cast, Now
+from django.utils import timezone
+from pgvector.django import HalfVectorField, HnswIndex
+
+from catalog.models import Category, Product
+from embeddings import triggers
+from embeddings.querysets import (
+    UNSETTLED,
+    EmbeddingModelQuerySet,
+    ProductEmbeddingQuerySet,
+    Status,
+)
+
+# The model that the first migration creates and whose index stands in ProductEmbedding.Meta.
+DEFAULT_MODEL_ID = 1
+DEFAULT_DIMENSIONS = 384
+# pgvector's HNSW takes halfvec columns of up to 4,000 dimensions.
+MAX_DIMENSIONS = 4000
+
+HNSW_M = 16
+HNSW_EF_CONSTRUCTION = 100
+
+
+def hnsw_index(model_id: int, dimensions: int) -> HnswIndex:
+    """The partial HNSW index over one model's vectors.
+
+    A query uses it only when it orders by the very same cast and states `model_id` as a literal.
+    """
+    return HnswIndex(
+        OpClass(Cast("vector", HalfVectorField(dimensions=dimensions)), name="halfvec_cosine_ops"),
+        name=f"embedding_hnsw_{model_id}",
+        m=HNSW_M,
+        ef_construction=HNSW_EF_CONSTRUCTION,
+        condition=Q(model=model_id),
+    )
+
+
+class EmbeddingModel(models.Model):
+    """A model that vectors were or are being made with. What makes vectors incomparable is part of the row."""
+
+    class State(models.TextChoices):
+        """One model is active; others may be filling up beside it or be kept for going back."""
+
+        ACTIVE = "active", "Active"
+        BUILDING = "building", "Building"
+        RETIRED = "retired", "Retired"
+
+    class Distance(models.TextChoices):
+        """How nearness is measured. Vectors are stored at unit length, so cosine it is."""
+
+        COSINE = "cosine", "Cosine"
+
+    name = models.CharField(
+        max_length=300,
+        help_text="A sentence-transformers name or path, or “all-MiniLM-L6-v2” for the packaged one.",
+    )
+    revision = models.CharField(max_length=80, blank=True, default="")
+    dimensions = models.PositiveIntegerField()
+    distance = models.CharField(max_length=10, choices=Distance.choices, default=Distance.COSINE)
+    query_prompt = models.CharField(max_length=300, blank=True, default="")
+    document_prompt = models.CharField(max_length=300, blank=True, default="")
+    template_version = models.PositiveIntegerField(
+        default=1, help_text="Version of the text template; see embeddings/documents.py."
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.BUILDING)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+
+    objects = EmbeddingModelQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["state"], condition=Q(state="active"), name="one_active_embedding_model"
+            ),
+            models.UniqueConstraint(
+                fields=["name", "revision", "query_prompt", "document_prompt", "template_version"],
+                name="embedding_model_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(dimensions__gte=1, dimensions__lte=MAX_DIMENSIONS),
+                name="embedding_model_dimensions",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["active", "building", "retired"]), name="embedding_model_state"
+            ),
+        ]
+        triggers = triggers.ON_EMBEDDING_MODEL
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dimensions} d)"
+
+
+class ProductEmbedding(models.Model):
+    """The vector of one product under one model, and what is known of its making.
+
+    It is a side table so that a change of price never touches the HNSW graph. Triggers write `wanted_digest`
+    and the copies of the columns that filters need (`category`, `price`, `is_active`); the pipeline writes the
+    rest.
+    """
+
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="embeddings", db_index=False)
+    model = models.ForeignKey(
+        EmbeddingModel, on_delete=models.CASCADE, related_name="embeddings", db_index=False
+    )
+    vector = HalfVectorField(null=True, editable=False)
+    # sha256 of what the encoder reads now, and of what the stored vector was made from.
+    wanted_digest = models.CharField(max_length=64, editable=False)
+    stored_digest = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
+    embedded_at = models.DateTimeField(null=True, editable=False)
+
+    priority = models.PositiveSmallIntegerField(db_default=0, default=0, editable=False)
+    attempts = models.PositiveSmallIntegerField(db_default=0, default=0, editable=False)
+    # When work on the row is due; NULL: never by itself, its attempts are used up.
+    next_attempt_at = models.DateTimeField(null=True, db_default=Now(), editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    last_error = models.TextField(blank=True, default="", db_default="", editable=False)
+    wanted_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    category = models.ForeignKey(
+        Category,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    price = models.DecimalField(max_digits=12, decimal_places=2, null=True, editable=False)
+    is_active = models.BooleanField(default=True, db_default=True, editable=False)
+
+    objects = ProductEmbeddingQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["product", "model"], name="one_embedding_per_product_and_model"),
+            models.CheckConstraint(
+                condition=Q(stored_digest__isnull=True) | Q(vector__isnull=False),
+                name="a_stored_digest_has_a_vector",
+            ),
+        ]
+        indexes = [
+            hnsw_index(DEFAULT_MODEL_ID, DEFAULT_DIMENSIONS),
+            # The queue: only rows that want work, in the order they are claimed.
+            models.Index(
+                F("model"),
+                F("priority"),
+                F("next_attempt_at"),
+                name="embedding_queue",
+                condition=Q(is_active=True) & UNSETTLED,
+            ),
+            models.Index(fields=["model", "category"], name="embedding_category"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} under {self.model_id}"
+
+    def get_status(self) -> Status:
+        """The row's status; the same rule as `querysets.status_expression`, for a row in memory."""
+        if not self.is_active:
+            return Status.INACTIVE
+        if self.stored_digest == self.wanted_digest:
+            return Status.READY
+        if self.next_attempt_at is None:
+            return Status.FAILED
+        if self.lease_until is not None and self.lease_until > timezone.now():
+            return Status.PROCESSING
+        return Status.STALE if self.stored_digest is not None else Status.PENDING
+
+
+class TriggeredProduct(Product):
+    """Carries the triggers that watch products, so that the catalogue knows nothing of vectors."""
+
+    class Meta:
+        proxy = True
+        triggers = triggers.ON_PRODUCT
+
+
+class TriggeredCategory(Category):
+    """Carries the trigger that watches categories."""
+
+    class Meta:
+        proxy = True
+        triggers = triggers.ON_CATEGORY

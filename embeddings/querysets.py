@@ -1,0 +1,81 @@
+"""Questions that are asked of vectors and models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Now
+
+if TYPE_CHECKING:
+    from embeddings.models import EmbeddingModel
+
+# The stored vector does not belong to the product's current text.
+UNSETTLED = Q(stored_digest__isnull=True) | ~Q(stored_digest=F("wanted_digest"))
+
+
+class Status(models.TextChoices):
+    """What staff see of one product's vector. Derived from the row whenever it is asked for."""
+
+    READY = "ready", "Ready"
+    STALE = "stale", "Stale"
+    PENDING = "pending", "Pending"
+    PROCESSING = "processing", "Processing"
+    FAILED = "failed", "Failed"
+    INACTIVE = "inactive", "Inactive"
+
+
+def status_expression() -> Case:
+    """SQL expression for the status of a ProductEmbedding row."""
+    return Case(
+        When(is_active=False, then=Value(Status.INACTIVE)),
+        When(stored_digest=F("wanted_digest"), then=Value(Status.READY)),
+        When(next_attempt_at__isnull=True, then=Value(Status.FAILED)),
+        When(lease_until__gt=Now(), then=Value(Status.PROCESSING)),
+        When(stored_digest__isnull=False, then=Value(Status.STALE)),
+        default=Value(Status.PENDING),
+        output_field=models.CharField(),
+    )
+
+
+class EmbeddingModelQuerySet(models.QuerySet["EmbeddingModel"]):
+    """Models by their state."""
+
+    def active(self) -> EmbeddingModel:
+        """The model that search uses. Raises EmbeddingModel.DoesNotExist where there is none."""
+        return self.get(state="active")
+
+    def live(self) -> EmbeddingModelQuerySet:
+        """Models whose vectors are kept up to date: the active one first, then those being built."""
+        return self.filter(state__in=["active", "building"]).order_by("state", "id")
+
+
+class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):
+    """Vectors by their status."""
+
+    def with_status(self) -> ProductEmbeddingQuerySet:
+        """Annotate `status`, one of `Status`."""
+        return self.annotate(status=status_expression())
+
+    def unsettled(self) -> ProductEmbeddingQuerySet:
+        """Rows of active products that still want work, failed ones included."""
+        return self.filter(UNSETTLED, is_active=True)
+
+    def failed(self) -> ProductEmbeddingQuerySet:
+        """Rows whose attempts are used up for the text they have now."""
+        return self.unsettled().filter(next_attempt_at__isnull=True)
+
+    def waiting(self) -> ProductEmbeddingQuerySet:
+        """Rows that will be worked on without anyone's doing, now or after a delay."""
+        return self.unsettled().filter(next_attempt_at__isnull=False)
+
+    def retry(self) -> int:
+        """Give every failed row of this set a fresh start; return how many there were."""
+        return self.failed().update(attempts=0, next_attempt_at=Now(), lease_until=None)
+
+    def reembed(self) -> int:
+        """Have every row of this set embedded again, keeping its vector until then; return how many."""
+        return self.update(
+            stored_digest="", attempts=0, next_attempt_at=Now(), lease_until=None, last_error=""
+        )

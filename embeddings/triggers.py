@@ -1,0 +1,169 @@
+"""Database triggers that know, in the writer's own transaction, which vectors no longer match their text.
+
+They run for every way of writing: the ORM, `update()`, COPY, raw SQL, a renamed category. All of them ask one
+SQL function, `embeddings_digest`, what a product's text is; the encoder reads exactly those fields
+(embeddings/documents.py).
+"""
+
+import pgtrigger
+
+# Fields whose change changes the text that is embedded.
+TEXT_FIELDS = ("name", "brand", "short_description", "description", "attributes", "category")
+# Columns that are copied beside the vector, for filters.
+COPIED_FIELDS = ("category", "price", "is_active")
+
+# A transaction that writes in bulk sets this (see `catalog.importer`); its rows wait behind live edits.
+PRIORITY_SETTING = "nearshelf.priority"
+_PRIORITY = f"coalesce(nullif(current_setting('{PRIORITY_SETTING}', true), ''), '0')::smallint"
+
+FUNCTIONS_SQL = """
+CREATE OR REPLACE FUNCTION public.embeddings_identity(
+    name text, revision text, document_prompt text, template_version integer
+) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT concat_ws(E'\\x1f', name, revision, document_prompt, template_version::text)
+$$;
+
+CREATE OR REPLACE FUNCTION public.embeddings_digest(
+    identity text, name text, brand text, category text, short_description text, description text, attributes jsonb
+) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    -- jsonb has one text form whatever order the attributes were written in.
+    SELECT encode(sha256(convert_to(concat_ws(E'\\x1f', identity, coalesce(name, ''), coalesce(brand, ''),
+        coalesce(category, ''), coalesce(short_description, ''), coalesce(description, ''),
+        coalesce(attributes::text, '')), 'UTF8')), 'hex')
+$$;
+"""
+
+DROP_FUNCTIONS_SQL = """
+DROP FUNCTION IF EXISTS public.embeddings_digest(text, text, text, text, text, text, jsonb);
+DROP FUNCTION IF EXISTS public.embeddings_identity(text, text, text, integer);
+"""
+
+
+def _digest(model: str, product: str, category: str) -> str:
+    """SQL for the digest of a product under a model, given the aliases of their rows and the category's name."""
+    fields = ", ".join(f"{product}.{name}" for name in ("short_description", "description", "attributes"))
+    return (
+        f"public.embeddings_digest(public.embeddings_identity({model}.name, {model}.revision,"
+        f" {model}.document_prompt, {model}.template_version::integer),"
+        f" {product}.name, {product}.brand, {category}, {fields})"
+    )
+
+
+# What a new text means for a row: fresh attempts, due now, and whoever is encoding the old text has no lease.
+_NEW_TEXT = f"""attempts = 0, last_error = '', lease_until = NULL, next_attempt_at = now(), wanted_at = now(),
+    priority = {_PRIORITY}"""
+
+# FOR SHARE: a rename of the category that runs at the same time waits for this product, or is waited for.
+_CATEGORY_NAME = (
+    """SELECT full_name INTO category_name FROM catalog_category WHERE id = NEW.category_id FOR SHARE;"""
+)
+
+INSERT_ROWS_SQL = f"""
+INSERT INTO embeddings_productembedding
+    (product_id, model_id, wanted_digest, category_id, price, is_active, priority)
+SELECT p.id, m.id, {_digest("m", "p", "c.full_name")}, p.category_id, p.price, p.is_active, 1
+FROM catalog_product AS p
+LEFT JOIN catalog_category AS c ON c.id = p.category_id
+JOIN embeddings_embeddingmodel AS m ON m.id = %s
+WHERE NOT EXISTS (
+    SELECT FROM embeddings_productembedding AS e WHERE e.product_id = p.id AND e.model_id = m.id
+)
+ON CONFLICT DO NOTHING
+"""
+
+ON_PRODUCT = [
+    pgtrigger.Trigger(
+        name="want_new_product",
+        when=pgtrigger.After,
+        operation=pgtrigger.Insert,
+        declare=[("category_name", "text")],
+        func=f"""
+            {_CATEGORY_NAME}
+            INSERT INTO embeddings_productembedding
+                (product_id, model_id, wanted_digest, category_id, price, is_active, priority)
+            SELECT NEW.id, m.id, {_digest("m", "NEW", "category_name")},
+                NEW.category_id, NEW.price, NEW.is_active, {_PRIORITY}
+            FROM embeddings_embeddingmodel AS m WHERE m.state IN ('active', 'building')
+            ON CONFLICT DO NOTHING;
+            RETURN NULL;
+        """,
+    ),
+    pgtrigger.Trigger(
+        name="want_new_text",
+        when=pgtrigger.After,
+        operation=pgtrigger.Update,
+        condition=pgtrigger.AnyChange(*TEXT_FIELDS),
+        declare=[("category_name", "text")],
+        func=f"""
+            {_CATEGORY_NAME}
+            UPDATE embeddings_productembedding AS e
+            SET wanted_digest = {_digest("m", "NEW", "category_name")}, {_NEW_TEXT}
+            FROM embeddings_embeddingmodel AS m
+            WHERE e.product_id = NEW.id AND m.id = e.model_id AND m.state IN ('active', 'building')
+                AND e.wanted_digest <> {_digest("m", "NEW", "category_name")};
+            RETURN NULL;
+        """,
+    ),
+    pgtrigger.Trigger(
+        name="copy_filter_columns",
+        when=pgtrigger.After,
+        operation=pgtrigger.Update,
+        condition=pgtrigger.AnyChange(*COPIED_FIELDS),
+        func="""
+            UPDATE embeddings_productembedding
+            SET category_id = NEW.category_id, price = NEW.price, is_active = NEW.is_active
+            WHERE product_id = NEW.id;
+            RETURN NULL;
+        """,
+    ),
+    pgtrigger.Trigger(
+        name="drop_vectors",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Delete,
+        func="""
+            DELETE FROM embeddings_productembedding WHERE product_id = OLD.id;
+            RETURN OLD;
+        """,
+    ),
+]
+
+ON_CATEGORY = [
+    pgtrigger.Trigger(
+        name="want_renamed",
+        when=pgtrigger.After,
+        operation=pgtrigger.Update,
+        condition=pgtrigger.AnyChange("full_name"),
+        func=f"""
+            UPDATE embeddings_productembedding AS e
+            SET wanted_digest = {_digest("m", "p", "NEW.full_name")}, {_NEW_TEXT}
+            FROM embeddings_embeddingmodel AS m, catalog_product AS p
+            WHERE p.category_id = NEW.id AND e.product_id = p.id AND m.id = e.model_id
+                AND m.state IN ('active', 'building');
+            RETURN NULL;
+        """,
+    ),
+]
+
+# A model that comes to life, or whose text template moved on, wants the texts as they are now.
+ON_EMBEDDING_MODEL = [
+    pgtrigger.Trigger(
+        name="want_model_texts",
+        when=pgtrigger.After,
+        operation=pgtrigger.Update,
+        condition=pgtrigger.AnyChange("name", "revision", "document_prompt", "template_version", "state"),
+        func=f"""
+            IF NEW.state = 'retired' OR (OLD.state <> 'retired'
+                AND ROW(OLD.name, OLD.revision, OLD.document_prompt, OLD.template_version)
+                    = ROW(NEW.name, NEW.revision, NEW.document_prompt, NEW.template_version)) THEN
+                RETURN NULL;
+            END IF;
+            UPDATE embeddings_productembedding AS e
+            SET wanted_digest = {_digest("NEW", "p", "c.full_name")}, attempts = 0, last_error = '',
+                lease_until = NULL, next_attempt_at = now(), wanted_at = now(), priority = 1
+            FROM catalog_product AS p LEFT JOIN catalog_category AS c ON c.id = p.category_id
+            WHERE e.model_id = NEW.id AND p.id = e.product_id
+                AND e.wanted_digest <> {_digest("NEW", "p", "c.full_name")};
+            RETURN NULL;
+        """,
+    ),
+]

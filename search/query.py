@@ -1,0 +1,64 @@
+"""What can be asked: plain values, checked before they get here."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+MAX_QUERY_LENGTH = 512
+MAX_PAGE_SIZE = 100
+MAX_DEPTH = 1_000
+MAX_BATCH = 50
+
+
+class Mode(StrEnum):
+    """Which legs answer: meaning and words together, or one of them."""
+
+    HYBRID = "hybrid"
+    SEMANTIC = "semantic"
+    KEYWORD = "keyword"
+
+
+class Fusion(StrEnum):
+    """How the two legs of a hybrid search become one ranking."""
+
+    CONVEX = "convex"
+    RRF = "rrf"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What every hit must satisfy; empty filters keep every active product."""
+
+    categories: tuple[str, ...] = ()  # slugs; each includes everything below it; any of them may match
+    brands: tuple[str, ...] = ()  # exact names, any of them may match
+    price_min: Decimal | None = None
+    price_max: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class SearchQuery:
+    """One search. `facets` names what to count: category, brand, price, or an attribute."""
+
+    text: str
+    mode: Mode = Mode.HYBRID
+    filters: Filters = field(default_factory=Filters)
+    min_score: float | None = None  # 0..1
+    facets: tuple[str, ...] = ()
+    explain: bool = False
+    page: int = 1
+    page_size: int = 20
+    fusion: Fusion | None = None  # None: as the settings say
+
+
+@dataclass(frozen=True)
+class SimilarQuery:
+    """Products like one product, never the product itself."""
+
+    sku: str
+    filters: Filters = field(default_factory=Filters)
+    limit: int = 10
+    same_category: bool = False
+    price_tolerance: float | None = None  # 0.25: within 25 % of the product's own price
+    min_score: float | None = None  # 0..1
+    diversity: float = 0.0  # MMR: 0 nearest only, 1 as unlike each other as can be
+    explain: bool = False
