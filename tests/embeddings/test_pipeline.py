@@ -301,7 +301,7 @@ def test_status_in_memory_and_in_sql_agree(make_product: Any, embed: Any) -> Non
     for changes in (
         {},
         {"is_active": False},
-        {"stored_digest": "x"},
+        {"stored_digest": ""},
         {"stored_digest": None},
         {"stored_digest": None, "next_attempt_at": None},
         {"stored_digest": None, "lease_until": later},
