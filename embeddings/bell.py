@@ -27,6 +27,12 @@ def ring_on_commit() -> None:
     transaction.on_commit(ring, robust=True)
 
 
+def listen() -> None:
+    """Forget that Redis was away: the next ring tries it."""
+    global _silent_until
+    _silent_until = 0.0
+
+
 def ring() -> bool:
     """Enqueue a drain job unless one is waiting already; return whether Redis was reached.
 
