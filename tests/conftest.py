@@ -1,6 +1,6 @@
 """What every test may use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +14,11 @@ from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingMod
 
 
 @pytest.fixture(autouse=True)
-def _empty_queue() -> Iterator[None]:
+def _empty_queue() -> None:
     """Each test starts with no messages waiting and a bell that rings."""
     django_rq.get_queue(bell.QUEUE).connection.flushdb()
     bell.listen()
     jobs.stopping.clear()
-    yield
 
 
 @pytest.fixture(autouse=True)
