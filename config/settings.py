@@ -183,7 +183,7 @@ EMBEDDING_THREADS = env.int("EMBEDDING_THREADS", default=0)  # 0: as many as the
 EMBEDDING_CLAIM_SIZE = env.int("EMBEDDING_CLAIM_SIZE", default=256)
 EMBEDDING_LEASE_S = env.int("EMBEDDING_LEASE", default=120)
 EMBEDDING_MAX_ATTEMPTS = env.int("EMBEDDING_MAX_ATTEMPTS", default=5)
-EMBEDDING_RECONCILE_S = env.float("EMBEDDING_RECONCILE", default=5.0)
+EMBEDDING_RECONCILE_S = env.float("EMBEDDING_RECONCILE", default=1.0)
 # Batches after which a worker process starts afresh, against slow leaks in native code; 0 never.
 EMBEDDING_RECYCLE_BATCHES = env.int("EMBEDDING_RECYCLE_BATCHES", default=20_000)
 # Where converted models are kept; derived, safe to delete.
