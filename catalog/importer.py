@@ -229,12 +229,9 @@ def _store(
             unique_fields=["sku"],
             update_fields=[_field_name(name) for name in fields] + ["updated_at"],
         )
-    now = timezone.now()
     for fields, products in changed.items():
         # Only the columns that changed: where no text did, the database recomputes no keyword index.
-        for product in products:
-            product.updated_at = now
-        Product.objects.bulk_update(products, [*(_field_name(name) for name in fields), "updated_at"])
+        Product.objects.update_columns(products, fields)
     _ring(sum(map(len, new.values())) + sum(map(len, changed.values())))
 
 

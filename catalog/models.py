@@ -11,8 +11,8 @@ from django.contrib.postgres.search import SearchVectorField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F, Max, Q
+from django.db.models.functions import Length, Now
 from django.urls import reverse
 from pgvector.django import SparseVectorField
 
@@ -135,6 +135,22 @@ class Category(models.Model):
             if self.pk is not None and above.pk == self.pk:
                 raise ValidationError({"parent": "A category cannot be placed below itself."})
             above = above.parent
+        self._refuse_long_paths()
+
+    def _refuse_long_paths(self) -> None:
+        """Refuse a place where this category, or one below it, would have a path that is too long to store."""
+        stored = Category.objects.filter(pk=self.pk).first()
+        for field, own in (("path", self.slug), ("full_name", self.name)):
+            separator = "/" if field == "path" else " > "
+            length = len(getattr(self.parent, field) + separator if self.parent else "") + len(own)
+            if stored:
+                below = Category.objects.filter(path__startswith=f"{stored.path}/")
+                deepest = below.aggregate(length=Max(Length(field)))["length"]
+                length += deepest - len(getattr(stored, field)) if deepest else 0
+            if length > Category._meta.get_field(field).max_length:
+                raise ValidationError(
+                    "This place is too deep in the tree: the path of names becomes too long."
+                )
 
 
 class Product(models.Model):

@@ -11,7 +11,7 @@ import re
 import sys
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,13 +217,13 @@ def read_csv(stream: BinaryIO) -> Iterator[SourceRow]:
             yield SourceRow(f"line {feed.taken[0][0]}", problem=_csv_problem(str(error)))
             continue
         place = f"line {feed.taken[0][0]}"
-        if len(cells) < len(header) and any(cells) or any(cells[len(header) :]):
+        if (len(cells) < len(header) and any(cells)) or any(cells[len(header) :]):
             feed.hand_back()
             problem = f"has {len(cells)} columns where the header has {len(header)}"
             sku = dict(zip(header, cells, strict=False)).get("sku", "")
             yield SourceRow(place, problem=problem, sku=sku[:64])
         elif any(cells):
-            yield SourceRow(place, _csv_data(header, cells))
+            yield SourceRow(place, row_data(header, cells))
 
 
 def _csv_problem(message: str) -> str:
@@ -238,7 +238,7 @@ def _header(feed: _LineFeed) -> tuple[list[str], str]:
         names = next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         raise ImportFileError("The first line is not a CSV header: a quote in it is not closed.") from error
-    header = [_column(name) for name in names]
+    header = [column_name(name) for name in names]
     if "sku" not in header:
         shown = ", ".join(name for name in header[:10] if name) or "nothing"
         raise ImportFileError(f"The first line must name the columns, “sku” among them; it names {shown}.")
@@ -248,7 +248,8 @@ def _header(feed: _LineFeed) -> tuple[list[str], str]:
     return header, delimiter
 
 
-def _column(name: str) -> str:
+def column_name(name: str) -> str:
+    """Return the field that a column is for, however its heading is written."""
     name = name.strip()
     prefix, dot, attribute = name.partition(".")
     if dot and prefix.lower() == "attributes":
@@ -256,18 +257,19 @@ def _column(name: str) -> str:
     return name.lower().replace(" ", "_")
 
 
-def _csv_data(header: list[str], cells: list[str]) -> dict[str, Any]:
-    """Return the row with its attribute columns gathered into `attributes`."""
+def row_data(header: Sequence[str], cells: Sequence[Any]) -> dict[str, Any]:
+    """Return a table's row as a mapping, its columns `attributes.colour` gathered into `attributes`."""
     data: dict[str, Any] = {}
-    attributes: dict[str, str] = {}
+    attributes: dict[str, Any] = {}
     for column, cell in zip(header, cells, strict=False):
+        value = unescape_formula(cell.strip()) if isinstance(cell, str) else cell
         if column.startswith("attributes."):
-            if cell.strip():
-                attributes[column.removeprefix("attributes.")] = unescape_formula(cell.strip())
+            if value not in ("", None):
+                attributes[column.removeprefix("attributes.")] = value
         elif column:
-            data[column] = unescape_formula(cell)
+            data[column] = value
     if any(column.startswith("attributes.") for column in header):
-        data["attributes"] = _merged(data.get("attributes", ""), attributes)
+        data["attributes"] = _merged(data.get("attributes") or "", attributes)
     return data
 
 
