@@ -62,7 +62,8 @@ class LexicalWeights(Func):
 def functions_sql(search_config: str) -> str:
     """SQL that creates (or replaces) the keyword index's functions for a text search configuration.
 
-    The functions and types of this schema are written with its name, or `pg_restore`, which runs with an empty search path, fails.
+    The functions and types of this schema are written with its name, or `pg_restore`, which runs with an empty
+    search path, fails.
     """
     if not search_config.replace("_", "").isalnum():
         raise ValueError(f"{search_config!r} is not the name of a text search configuration.")
@@ -76,12 +77,12 @@ def functions_sql(search_config: str) -> str:
         f"count(*) FILTER (WHERE w.label = '{field.label}') AS {field.label.lower()}_length"
         for field in FIELDS
     )
-    return f"""
+    return rf"""
 CREATE OR REPLACE FUNCTION public.catalog_fold(input text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     -- Without accents: decompose, then drop the combining marks. Decomposed fractions get an ordinary slash.
     SELECT replace(regexp_replace(
-        normalize(left(input, {MAX_INDEXED_CHARACTERS}), NFKD), '[\u0300-\u036f]', '', 'g'), '\u2044', '/')
+        normalize(left(input, {MAX_INDEXED_CHARACTERS}), NFKD), '[\u0300-\u036f]', '', 'g'), U&'\2044', '/')
 $$;
 
 CREATE OR REPLACE FUNCTION public.catalog_words(folded text) RETURNS text

@@ -84,7 +84,9 @@ def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
     return LexicalQuery(
         groups=tuple(groups),
         phrases=tuple(phrase_sql(lexemes) for lexemes in phrases),
-        excluded=tuple(_excluded_sql(piece, analysis) for piece in parsed.excluded if analysis.lexemes(piece)),
+        excluded=tuple(
+            _excluded_sql(piece, analysis) for piece in parsed.excluded if analysis.lexemes(piece)
+        ),
         idf=_weights(groups, phrases, size),
         ceiling=_ceiling(groups, phrases, size),
         text=text.strip(),
@@ -162,11 +164,9 @@ def _weights(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size:
             for lexeme in lexemes:
                 share = weight * idf(lexeme.documents, size) / (len(lexemes) if group.is_compound else 1)
                 weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), share)
-    for lexemes in phrases:
-        for lexeme in lexemes:
-            weights[lexeme.dimension] = max(
-                weights.get(lexeme.dimension, 0.0), idf(lexeme.documents, size)
-            )
+    for phrase in phrases:
+        for lexeme in phrase:
+            weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), idf(lexeme.documents, size))
     return weights
 
 

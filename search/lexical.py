@@ -164,7 +164,8 @@ def candidate_sql(groups: Sequence[Group]) -> str:
     A product that has only the words left out here has only very common words of the query; the others outrank it.
     """
     by_rarity = sorted(groups, key=lambda group: group.documents)
-    spent, chosen = 0, []
+    spent = 0
+    chosen: list[str] = []
     for group in by_rarity:
         spent += group.documents
         if chosen and spent > CANDIDATE_BUDGET:
@@ -173,4 +174,3 @@ def candidate_sql(groups: Sequence[Group]) -> str:
     if len(chosen) < len(by_rarity):
         chosen.append("(" + " & ".join(group.sql for group in groups) + ")")
     return " | ".join(chosen)
-

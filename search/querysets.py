@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models.functions import Lower
 
-if TYPE_CHECKING:
-    from search.models import Synonym
 
-
-class SynonymQuerySet(models.QuerySet["Synonym"]):
+class SynonymQuerySet(models.QuerySet):
     """Synonyms by the words they stand for."""
 
     def meanings(self, runs: Sequence[str]) -> Iterator[tuple[str, str]]:

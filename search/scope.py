@@ -84,5 +84,7 @@ def _subtree_ids(slugs: tuple[str, ...]) -> tuple[int, ...]:
     missing = set(slugs) - {slug for _, slug in found}
     if missing:
         names = ", ".join(f"“{slug}”" for slug in sorted(missing))
-        raise InvalidQueryError({"category": [f"There is no category {names}; use a slug of /api/categories/."]})
+        raise InvalidQueryError(
+            {"category": [f"There is no category {names}; use a slug of /api/categories/."]}
+        )
     return tuple(pk for pk, _ in found)

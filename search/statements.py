@@ -6,7 +6,9 @@ from typing import Any
 from django.db import connection
 
 
-def fetch(sql: str, params: Sequence[Any] = (), settings: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
+def fetch(
+    sql: str, params: Sequence[Any] = (), settings: Mapping[str, object] | None = None
+) -> list[tuple[Any, ...]]:
     """Run one SELECT and return its rows.
 
     `settings` are set for this transaction only. They travel with the SELECT as one message, which PostgreSQL
@@ -18,7 +20,9 @@ def fetch(sql: str, params: Sequence[Any] = (), settings: Mapping[str, object] |
             cursor.execute(sql, params)
             return cursor.fetchall()
     before = "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
-    after = "".join(f";SET LOCAL {name} TO DEFAULT" for name in settings) if connection.in_atomic_block else ""
+    after = (
+        "".join(f";SET LOCAL {name} TO DEFAULT" for name in settings) if connection.in_atomic_block else ""
+    )
     with connection.cursor() as cursor:
         cursor.execute(f"{before}{sql}{after}", params)
         for _ in settings:

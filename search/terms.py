@@ -40,7 +40,9 @@ DELETE FROM search_word AS w WHERE NOT EXISTS (SELECT FROM fresh_word AS f WHERE
 """
 
 _SIZE_SQL = "SELECT documents FROM search_termstatistics"
-_ESTIMATED_SIZE_SQL = "SELECT greatest(reltuples, 1)::bigint FROM pg_class WHERE oid = 'catalog_product'::regclass"
+_ESTIMATED_SIZE_SQL = (
+    "SELECT greatest(reltuples, 1)::bigint FROM pg_class WHERE oid = 'catalog_product'::regclass"
+)
 
 _size: tuple[float, int] = (0.0, 0)
 
