@@ -24,7 +24,8 @@ CREATE OR REPLACE FUNCTION public.embeddings_identity(
 $$;
 
 CREATE OR REPLACE FUNCTION public.embeddings_digest(
-    identity text, name text, brand text, category text, short_description text, description text, attributes jsonb
+    identity text, name text, brand text, category text, short_description text, description text,
+    attributes jsonb
 ) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     -- jsonb has one text form whatever order the attributes were written in.
     SELECT encode(sha256(convert_to(concat_ws(E'\\x1f', identity, coalesce(name, ''), coalesce(brand, ''),
@@ -40,7 +41,7 @@ DROP FUNCTION IF EXISTS public.embeddings_identity(text, text, text, integer);
 
 
 def _digest(model: str, product: str, category: str) -> str:
-    """SQL for the digest of a product under a model, given the aliases of their rows and the category's name."""
+    """SQL for the digest of a product under a model, from the aliases of their rows."""
     fields = ", ".join(f"{product}.{name}" for name in ("short_description", "description", "attributes"))
     return (
         f"public.embeddings_digest(public.embeddings_identity({model}.name, {model}.revision,"

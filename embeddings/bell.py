@@ -1,0 +1,52 @@
+"""The bell: tells a worker through Redis that there is work. Losing a ring loses no work.
+
+PostgreSQL holds what is to be done and every worker looks there by itself; the bell only saves the wait. So a
+ring may fail, but it may never fail, hold up or roll back the save that rang.
+"""
+
+import logging
+import time
+
+import django_rq
+from django.db import transaction
+from redis.exceptions import RedisError
+
+logger = logging.getLogger("nearshelf.embeddings")
+
+QUEUE = "embeddings"
+DRAIN_JOB = "embeddings.jobs.drain"
+# After a failed ring nobody tries for so long: a burst of saves pays a black-holed Redis only once.
+SILENCE_S = 5.0
+FAILURE_TTL_S = 3600
+
+_silent_until = 0.0
+
+
+def ring_on_commit() -> None:
+    """Ring when the current transaction has committed; at once where there is none."""
+    transaction.on_commit(ring, robust=True)
+
+
+def listen() -> None:
+    """Forget that Redis was away: the next ring tries it."""
+    global _silent_until
+    _silent_until = 0.0
+
+
+def ring() -> bool:
+    """Enqueue a drain job unless one is waiting already; return whether Redis was reached.
+
+    A waiting job will start after this moment, and so see whatever was committed before it.
+    """
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return False
+    try:
+        queue = django_rq.get_queue(QUEUE)
+        if queue.count == 0:
+            queue.enqueue(DRAIN_JOB, result_ttl=0, failure_ttl=FAILURE_TTL_S)
+    except (RedisError, OSError) as error:
+        _silent_until = time.monotonic() + SILENCE_S
+        logger.warning("Redis cannot be reached (%s); workers find the work by themselves.", error)
+        return False
+    return True
