@@ -116,7 +116,7 @@ class ShareField(forms.FloatField):
         super().__init__(required=False, min_value=0.0, max_value=highest)
         self.error_messages["invalid"] = f"Enter a number from 0 to {highest:g}."
 
-    def to_python(self, value: Any) -> float | None:
+    def to_python(self, value: Any) -> float | None:  # type: ignore[override]
         """Return the number. Raises ValidationError for words, NaN and infinities."""
         number = super().to_python(value)
         if number is not None and not math.isfinite(number):
@@ -128,9 +128,9 @@ class WordField(forms.ChoiceField):
     """One of a few words; the error names them."""
 
     def __init__(self, what: str, words: Iterable[str]) -> None:
-        super().__init__(required=False, choices=[(word, word) for word in words])
-        listed = ", ".join(word for word, _ in self.choices)
-        self.error_messages["invalid_choice"] = f"There is no {what} “%(value)s”; use one of {listed}."
+        known = [str(word) for word in words]
+        super().__init__(required=False, choices=[(word, word) for word in known])
+        self.error_messages["invalid_choice"] = f"There is no {what} “%(value)s”; use {' or '.join(known)}."
 
 
 class FilterForm(forms.Form):

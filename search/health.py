@@ -1,6 +1,7 @@
 """Liveness and readiness, for load balancers and for people."""
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from embeddings.encoders import loaded
 from embeddings.models import EmbeddingModel, ProductEmbedding
 from search import redis_client, warmup
 from search.renderers import dump
+
+logger = logging.getLogger("nearshelf.search")
 
 # A database that takes longer to let someone in is not one to send visitors to.
 CONNECT_TIMEOUT_S = 2
@@ -65,7 +68,8 @@ def _database() -> Check:
         with psycopg.connect(**{**params, "connect_timeout": CONNECT_TIMEOUT_S}) as database:
             row = database.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
     except psycopg.Error as error:
-        return _failed(f"PostgreSQL cannot be reached: {error}")
+        logger.error("PostgreSQL cannot be reached: %s", error)  # it names hosts and users: not for strangers
+        return _failed("PostgreSQL cannot be reached; the log says why.")
     if row is None:
         return _failed("pgvector is not installed; run `manage.py migrate`.")
     if tuple(int(part) for part in row[0].split(".")) < MINIMUM_PGVECTOR:
@@ -93,7 +97,10 @@ def _index() -> Check:
     state = indexes.state(EmbeddingModel.objects.active())
     if state["valid"]:
         return {"status": "ok", **state}
-    return {**_failed("The HNSW index is missing or invalid; run `manage.py embedding_models index ID`."), **state}
+    return {
+        **_failed("The HNSW index is missing or invalid; run `manage.py embedding_models index ID`."),
+        **state,
+    }
 
 
 def _backlog() -> Check:
@@ -106,7 +113,10 @@ def _backlog() -> Check:
 def _redis() -> Check:
     if redis_client.attempt(lambda redis: bool(redis.ping()), otherwise=False):
         return {"status": "ok"}
-    return {"status": "degraded", "detail": "Redis cannot be reached: no throttling, and new texts wait some seconds."}
+    return {
+        "status": "degraded",
+        "detail": "Redis cannot be reached: no throttling, and new texts wait some seconds.",
+    }
 
 
 _ON_DATABASE: dict[str, Callable[[], Check]] = {
@@ -120,12 +130,15 @@ _ON_DATABASE: dict[str, Callable[[], Check]] = {
 def _guarded(check: Callable[[], Check]) -> Check:
     try:
         return check()
-    except (DatabaseError, EmbeddingModel.DoesNotExist) as error:
-        return _failed(str(error))
+    except EmbeddingModel.DoesNotExist:
+        return _failed("No embedding model is active.")
+    except DatabaseError as error:
+        logger.error("A check of readiness failed: %s", error)
+        return _failed("The database did not answer; the log says why.")
 
 
 def _failed(detail: str) -> Check:
-    return {"status": "failed", "detail": detail.strip()}
+    return {"status": "failed", "detail": detail}
 
 
 class _NotMigratedError(Exception):

@@ -38,7 +38,9 @@ class Cursor:
 
     def encode(self) -> str:
         """Text for an address."""
-        return base64.urlsafe_b64encode(orjson.dumps([self.id, self.value, self.backward])).decode().rstrip("=")
+        return (
+            base64.urlsafe_b64encode(orjson.dumps([self.id, self.value, self.backward])).decode().rstrip("=")
+        )
 
     @classmethod
     def decode(cls, text: str, field: str) -> "Cursor":
@@ -77,7 +79,7 @@ class KeysetPagination(BasePagination):
 
     parameters = tuple(PageForm.base_fields)
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """Return the page's rows. Raises InvalidQueryError."""
         form = PageForm(request.query_params)
         if not form.is_valid():

@@ -1,7 +1,7 @@
 """From request parameters to a query: the only door, for the API and the storefront alike."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from django import forms
@@ -18,7 +18,7 @@ Errors = dict[str, list[str]]
 class Parameters(Protocol):
     """What request.GET is: several texts under one name."""
 
-    def keys(self) -> Iterable[str]: ...
+    def __iter__(self) -> Iterator[str]: ...
 
     def getlist(self, key: str) -> list[str]: ...
 
@@ -90,13 +90,13 @@ def parse_batch(body: Any) -> list[SearchQuery]:
 def check_names(params: Parameters, known: Iterable[str]) -> Errors:
     """Errors for names that are not `known`, each with the nearest one that is: a typo must not drop a filter."""
     names = sorted(known)
-    return {name: [_unknown(name, names)] for name in params.keys() if name not in names}
+    return {name: [_unknown(name, names)] for name in params if name not in names}
 
 
 def check_texts(params: Parameters, repeatable: Iterable[str] = ()) -> Errors:
     """Errors for texts that no database can hold, and for names given twice that stand for one value."""
     errors: Errors = {}
-    for name in params.keys():
+    for name in params:
         texts = params.getlist(name)
         if flaw := next((flaw for text in (name, *texts) if (flaw := _flaw(text))), None):
             errors[name] = [flaw]

@@ -54,9 +54,7 @@ def problem(
     if instance is not None:
         body["instance"] = instance
     if fields:
-        body["errors"] = [
-            {"field": name, "detail": text} for name, texts in fields.items() for text in texts
-        ]
+        body["errors"] = [{"field": name, "detail": text} for name, texts in fields.items() for text in texts]
     return body
 
 

@@ -23,7 +23,7 @@ _paused_until = 0.0
 
 
 @cache
-def client(url: str) -> "Redis[bytes]":
+def client(url: str) -> Redis:
     """This process's client; redis-py's own retries would keep a request waiting for seconds."""
     return Redis.from_url(
         url,
@@ -33,7 +33,7 @@ def client(url: str) -> "Redis[bytes]":
     )
 
 
-def attempt(action: "Callable[[Redis[bytes]], T]", otherwise: T) -> T:
+def attempt(action: Callable[[Redis], T], otherwise: T) -> T:
     """Return what `action` gets from Redis, or `otherwise` when Redis is away, without waiting for it twice."""
     global _paused_until
     if time.monotonic() < _paused_until:

@@ -28,7 +28,9 @@ def envelope(query: SearchQuery, result: SearchResult, address: str | None) -> d
         "next": _page(address, query.page + 1) if _has_next(query, result) else None,
         "previous": _page(address, query.page - 1) if query.page > 1 else None,
         "results": [_hit(hit) for hit in result.hits],
-        "facets": {name: [_facet_value(name, value) for value in values] for name, values in result.facets.items()},
+        "facets": {
+            name: [_facet_value(name, value) for value in values] for name, values in result.facets.items()
+        },
         "timings_ms": _timings(result),
     }
 

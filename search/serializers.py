@@ -52,7 +52,7 @@ class EmbeddingStatusSerializer(serializers.Serializer[Any]):
 class ProductDetailSerializer(ProductSerializer):
     """One product in full; `embedding` only for staff."""
 
-    attributes = serializers.DictField()  # type: ignore[assignment]
+    attributes = serializers.DictField()
     embedding = serializers.SerializerMethodField()
 
     class Meta(ProductSerializer.Meta):
@@ -107,7 +107,7 @@ class FacetValueSerializer(serializers.Serializer[Any]):
     """How many products of the result set have a value; the facet's own filter is not counted."""
 
     value = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     count = serializers.IntegerField()
     selected = serializers.BooleanField()
     depth = serializers.IntegerField(required=False, help_text="Of a category, in its tree.")
@@ -209,7 +209,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     instance = serializers.CharField(required=False)
-    errors = ProblemFieldSerializer(many=True, required=False)
+    errors = ProblemFieldSerializer(many=True, required=False)  # type: ignore[assignment]
 
 
 class CheckSerializer(serializers.Serializer[Any]):

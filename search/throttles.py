@@ -10,7 +10,6 @@ from django.conf import settings
 from redis import Redis
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
 
 from search.redis_client import attempt
 
@@ -40,7 +39,7 @@ class ClientThrottle(BaseThrottle):
     def __init__(self) -> None:
         self._wait: float | None = None
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: Any) -> bool:
         """Count this request; return whether it is within the client's rate."""
         known = request.user is not None and request.user.is_authenticated
         scope = getattr(view, "throttle_scope", None) or ("user" if known else "anon")
@@ -64,7 +63,7 @@ class ClientThrottle(BaseThrottle):
 def _count(key: str, period_s: int) -> int:
     """Requests under this key, this one included; 0 while Redis is away."""
 
-    def increment(redis: "Redis[bytes]") -> int:
+    def increment(redis: Redis) -> int:
         pipeline: Any = redis.pipeline(transaction=False)
         count, _ = pipeline.incr(key).expire(key, period_s + 1).execute()
         return int(count)
