@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from catalog.models import Category
 
+# Levels that are shown; JSON that is nested much deeper cannot be written, nor read by most.
+MAX_DEPTH = 100
+
 
 @dataclass
 class CategoryNode:
@@ -17,7 +20,7 @@ class CategoryNode:
 
 
 def category_tree() -> list[CategoryNode]:
-    """The roots of the tree, by path, in one query."""
+    """The roots of the tree, by path, in one query. Below MAX_DEPTH levels, categories are only counted."""
     rows = (
         Category.objects.with_product_counts()
         .order_by("path")
@@ -33,6 +36,6 @@ def category_tree() -> list[CategoryNode]:
         if (above := parents[pk]) is not None:
             nodes[above].product_count += nodes[pk].product_count
     for pk, node in nodes.items():
-        if (above := parents[pk]) is not None:
+        if (above := parents[pk]) is not None and node.path.count("/") < MAX_DEPTH:
             nodes[above].children.append(node)
     return [node for pk, node in nodes.items() if parents[pk] is None]

@@ -17,7 +17,7 @@ from search import openapi, rendering
 from search.categories import category_tree
 from search.engine import search_batch, search_products, similar_products
 from search.exceptions import InvalidQueryError
-from search.filters import ProductFilterBackend
+from search.filters import ProductFilter, ProductFilterBackend
 from search.pagination import KeysetPagination
 from search.parameters import check_names, parse_batch, parse_search, parse_similar
 from search.serializers import ProductDetailSerializer, ProductSerializer
@@ -67,6 +67,7 @@ class ProductListView(CachedView, generics.ListAPIView[Product]):
     queryset = Product.objects.active().select_related("category")
     serializer_class = ProductSerializer
     filter_backends = [ProductFilterBackend]
+    filterset_class = ProductFilter
     pagination_class = KeysetPagination
 
     @openapi.product_list
