@@ -214,17 +214,48 @@ MODEL_CACHE_DIR = DATA_DIR / "models"
 # --- HTTP ------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
+    # Basic first: its challenge makes the answer to a stranger 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.SessionAuthentication",
-        "rest_framework.authentication.BasicAuthentication",
+        "search.authentication.BasicAuthentication",
+        "search.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["search.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["search.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["search.throttles.ClientThrottle"],
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "search.problems.exception_handler",
+    # `format` is no parameter here: what is unknown is refused.
+    "URL_FORMAT_OVERRIDE": None,
     # How many proxies stand before the shop: without it a client names its own address and escapes throttles.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
 }
+
+# Requests that one client may make, such as 300/min or 10/sec; empty for no limit.
+SEARCH_THROTTLE_ANON = env.str("SEARCH_THROTTLE_ANON", default="300/min")
+SEARCH_THROTTLE_USER = env.str("SEARCH_THROTTLE_USER", default="1200/min")
+SEARCH_THROTTLE_BATCH = env.str("SEARCH_THROTTLE_BATCH", default="30/min")
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Nearshelf",
+    "DESCRIPTION": "Search a shop's products by meaning and by words, and find products like another one.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ModeEnum": "search.query.Mode",
+        "EmbeddingStatusEnum": "embeddings.models.Status",
+    },
+}
+
+# Whoever sends this as a bearer token may read /metrics; staff always may.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 STATIC_URL = "static/"
@@ -235,6 +266,8 @@ WHITENOISE_USE_FINDERS = env.bool("WHITENOISE_USE_FINDERS", default=not STATIC_R
 
 HTTPS = env.bool("HTTPS", default=False)
 SECURE_SSL_REDIRECT = HTTPS
+# Load balancers ask these over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
