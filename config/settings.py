@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "search.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -167,6 +168,19 @@ RQ_SHOW_ADMIN_LINK = True
 # PostgreSQL text search configuration of the catalogue's language; `SELECT cfgname FROM pg_ts_config`.
 SEARCH_CONFIG = env.str("SEARCH_CONFIG", default="english")
 DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="EUR")
+
+# Name of the shop on its pages, and wishes that its start page offers to try, parted by commas.
+SHOP_NAME = env.str("SHOP_NAME", default="Nearshelf")
+STOREFRONT_EXAMPLES = env.list(
+    "STOREFRONT_EXAMPLES",
+    default=[
+        "drill for concrete",
+        "gift for someone who loves cooking",
+        "stay dry on a long hike",
+        "something to keep the dog busy",
+        "better light for my desk",
+    ],
+)
 
 # --- Embeddings ------------------------------------------------------------------------------------------
 

@@ -3,4 +3,10 @@
 from django.contrib import admin
 from django.urls import path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from search import storefront
+
+urlpatterns = [
+    path("", storefront.storefront, name="storefront"),
+    path("products/<str:sku>/", storefront.product, name="product"),
+    path("admin/", admin.site.urls),
+]
