@@ -24,7 +24,8 @@ CREATE OR REPLACE FUNCTION public.embeddings_identity(
 $$;
 
 CREATE OR REPLACE FUNCTION public.embeddings_digest(
-    identity text, name text, brand text, category text, short_description text, description text, attributes jsonb
+    identity text, name text, brand text, category text, short_description text, description text,
+    attributes jsonb
 ) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     -- jsonb has one text form whatever order the attributes were written in.
     SELECT encode(sha256(convert_to(concat_ws(E'\\x1f', identity, coalesce(name, ''), coalesce(brand, ''),
@@ -40,7 +41,7 @@ DROP FUNCTION IF EXISTS public.embeddings_identity(text, text, text, integer);
 
 
 def _digest(model: str, product: str, category: str) -> str:
-    """SQL for the digest of a product under a model, given the aliases of their rows and the category's name."""
+    """SQL for the digest of a product under a model, from the aliases of their rows."""
     fields = ", ".join(f"{product}.{name}" for name in ("short_description", "description", "attributes"))
     return (
         f"public.embeddings_digest(public.embeddings_identity({model}.name, {model}.revision,"
@@ -50,8 +51,8 @@ def _digest(model: str, product: str, category: str) -> str:
 
 
 # What a new text means for a row: fresh attempts, due now, and whoever is encoding the old text has no lease.
-_NEW_TEXT = f"""attempts = 0, last_error = '', lease_until = NULL, next_attempt_at = now(), wanted_at = now(),
-    priority = {_PRIORITY}"""
+_NEW_TEXT = f"""attempts = 0, last_error = '', lease_until = NULL,
+    next_attempt_at = statement_timestamp(), wanted_at = statement_timestamp(), priority = {_PRIORITY}"""
 
 # FOR SHARE: a rename of the category that runs at the same time waits for this product, or is waited for.
 _CATEGORY_NAME = (
@@ -159,7 +160,8 @@ ON_EMBEDDING_MODEL = [
             END IF;
             UPDATE embeddings_productembedding AS e
             SET wanted_digest = {_digest("NEW", "p", "c.full_name")}, attempts = 0, last_error = '',
-                lease_until = NULL, next_attempt_at = now(), wanted_at = now(), priority = 1
+                lease_until = NULL, next_attempt_at = statement_timestamp(), wanted_at = statement_timestamp(),
+                priority = 1
             FROM catalog_product AS p LEFT JOIN catalog_category AS c ON c.id = p.category_id
             WHERE e.model_id = NEW.id AND p.id = e.product_id
                 AND e.wanted_digest <> {_digest("NEW", "p", "c.full_name")};

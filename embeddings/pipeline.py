@@ -1,0 +1,324 @@
+"""How a product becomes a vector: claim, encode, store.
+
+PostgreSQL alone knows what is to be done: a row wants work when its stored digest is not its wanted one. A
+worker claims rows in a short transaction, encodes outside any, and stores with compare-and-set on the digest
+that it read together with the text. Whatever dies in between, the lease runs out and someone else does it.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection, transaction
+from pgvector import HalfVector
+
+from embeddings.documents import ProductText, product_text
+from embeddings.encoders import Encoder, Vectors, encoder_for
+from embeddings.exceptions import ModelUnavailableError
+from embeddings.models import EmbeddingModel
+
+logger = logging.getLogger("nearshelf.embeddings")
+
+# Backoff before attempt n + 1: 5 s, 20 s, 80 s, 5 min ..., each up to half as long again.
+BACKOFF_BASE_S = 5
+BACKOFF_FACTOR = 4
+BACKOFF_MAX_S = 3600
+MAX_ERROR_LENGTH = 2000
+
+WORKER_DIED = (
+    "The worker died {attempts} times while it embedded this text. Shorten or mend the text, then retry."
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row that this worker has the lease of, with the text as it was when `digest` was read."""
+
+    row: int
+    digest: str
+    lease: datetime
+    attempts: int  # this one included
+    text: ProductText
+
+
+@dataclass
+class Outcome:
+    """What became of claimed rows."""
+
+    stored: int = 0
+    failed: int = 0
+    moved: int = 0  # text changed, or product gone, while it was encoded
+    batches: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def claimed(self) -> int:
+        """How many rows were worked on."""
+        return self.stored + self.failed + self.moved
+
+    def add(self, other: "Outcome") -> None:
+        """Count another outcome in."""
+        self.stored += other.stored
+        self.failed += other.failed
+        self.moved += other.moved
+        self.batches += other.batches
+        for message, count in other.errors.items():
+            self.errors[message] = self.errors.get(message, 0) + count
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which rows of a model to work on."""
+
+    category_path: str = ""  # only products in this category or below it
+    only_failed: bool = False  # rows that were tried before
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it leaves anything out."""
+        return bool(self.category_path) or self.only_failed
+
+    def sql(self) -> tuple[str, list[object]]:
+        """An extra condition on the row `e`, and its parameters."""
+        conditions, values = "", []
+        if self.category_path:
+            conditions += (
+                " AND e.category_id IN (SELECT id FROM catalog_category"
+                " WHERE path = %s OR starts_with(path, %s))"
+            )
+            values += [self.category_path, f"{self.category_path}/"]
+        if self.only_failed:
+            conditions += " AND (e.attempts > 0 OR e.last_error <> '')"
+        return conditions, values
+
+
+EVERYTHING = Scope()
+
+UNSETTLED_SQL = """e.is_active AND (e.stored_digest IS NULL
+    OR NOT (e.stored_digest = e.wanted_digest AND e.stored_digest IS NOT NULL))"""
+
+
+def claim(model: EmbeddingModel, limit: int, scope: Scope = EVERYTHING) -> list[Claim]:
+    """Lease up to `limit` due rows of a model, live edits first, and count the attempt.
+
+    Rows that failed before come alone, so that one poisonous text cannot take its neighbours down. Rows whose
+    workers died at their last attempt are marked failed on the way.
+    """
+    extra, values = scope.sql()
+    with transaction.atomic(), connection.cursor() as cursor:
+        # `model_id` stands as a literal so that the partial queue index is used.
+        cursor.execute(
+            f"""
+            SELECT e.id, e.attempts FROM embeddings_productembedding AS e
+            WHERE e.model_id = {model.pk:d} AND {UNSETTLED_SQL} AND e.next_attempt_at <= statement_timestamp()
+                AND (e.lease_until IS NULL OR e.lease_until < statement_timestamp()){extra}
+            ORDER BY e.priority, e.next_attempt_at
+            LIMIT %s FOR UPDATE SKIP LOCKED
+            """,
+            [*values, limit],
+        )
+        due: list[tuple[int, int]] = cursor.fetchall()
+        exhausted = [row for row, attempts in due if attempts >= settings.EMBEDDING_MAX_ATTEMPTS]
+        if exhausted:
+            _give_up(exhausted)
+        fresh = [row for row, attempts in due if attempts == 0]
+        tried = [row for row, attempts in due if 0 < attempts < settings.EMBEDDING_MAX_ATTEMPTS]
+        rows = fresh or tried[:1]
+        if not rows:
+            # Nothing but exhausted rows here: what is behind them may still be due.
+            return claim(model, limit, scope) if exhausted else []
+        cursor.execute(
+            """
+            WITH leased AS (
+                UPDATE embeddings_productembedding
+                SET attempts = attempts + 1, lease_until = clock_timestamp() + make_interval(secs => %s)
+                WHERE id = ANY(%s)
+                RETURNING id, product_id, wanted_digest, lease_until, attempts
+            )
+            SELECT l.id, l.wanted_digest, l.lease_until, l.attempts,
+                p.name, p.brand, coalesce(c.full_name, ''), p.short_description, p.description, p.attributes
+            FROM leased AS l
+            JOIN catalog_product AS p ON p.id = l.product_id
+            LEFT JOIN catalog_category AS c ON c.id = p.category_id
+            """,
+            [settings.EMBEDDING_LEASE_S, rows],
+        )
+        return [Claim(*columns[:4], text=_text(columns[4:])) for columns in cursor.fetchall()]
+
+
+def _text(columns: Sequence[object]) -> ProductText:
+    """The product's fields from a row of claim()'s query."""
+    *texts, attributes = columns
+    if isinstance(attributes, str):  # Django leaves jsonb as text for its own fields to parse
+        attributes = json.loads(attributes)
+    return ProductText(*texts, attributes=attributes)  # type: ignore[arg-type]
+
+
+def _give_up(rows: list[int]) -> None:
+    """Mark rows failed whose worker died at their last attempt."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE embeddings_productembedding SET next_attempt_at = NULL, lease_until = NULL,
+                last_error = CASE WHEN last_error = '' THEN replace(%s, '{attempts}', attempts::text)
+                    ELSE last_error END
+            WHERE id = ANY(%s)
+            """,
+            [WORKER_DIED, rows],
+        )
+
+
+def encode(encoder: Encoder, claims: Sequence[Claim]) -> Vectors:
+    """Vectors `(n, d)` of the claimed texts, in their order. Raises ModelUnavailableError."""
+    return encoder.encode_documents([product_text(claim.text) for claim in claims])
+
+
+_STORE = """
+UPDATE embeddings_productembedding AS e
+SET vector = v.vector::halfvec, stored_digest = v.digest, embedded_at = statement_timestamp(), attempts = 0,
+    next_attempt_at = statement_timestamp(), lease_until = NULL, last_error = ''
+FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS v(id, digest, vector)
+WHERE e.id = v.id AND e.wanted_digest = v.digest
+"""
+
+
+def store(claims: Sequence[Claim], vectors: Vectors) -> Outcome:
+    """Store vectors of texts that are still the products' texts; others are left to whoever claims them next.
+
+    Never waits for one row while it holds another: a shop's transaction that writes many products can
+    therefore not deadlock with it.
+    """
+    columns = (
+        [claim.row for claim in claims],
+        [claim.digest for claim in claims],
+        [HalfVector(vector).to_text() for vector in vectors],
+    )
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM embeddings_productembedding WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED",
+            [columns[0]],
+        )
+        free = {row for (row,) in cursor.fetchall()}
+        chosen = [index for index, claim in enumerate(claims) if claim.row in free]
+        cursor.execute(_STORE, [[column[index] for index in chosen] for column in columns])
+        stored = cursor.rowcount
+    for index, claim in enumerate(claims):
+        if claim.row not in free:
+            # Someone is writing the row: wait for them, holding nothing.
+            with connection.cursor() as cursor:
+                cursor.execute(_STORE, [[column[index]] for column in columns])
+                stored += cursor.rowcount
+    return Outcome(stored=stored, moved=len(claims) - stored)
+
+
+def fail(claim: Claim, message: str) -> Outcome:
+    """Note why a text could not be embedded, and when it is tried again; after the last attempt, never."""
+    delay = min(BACKOFF_BASE_S * BACKOFF_FACTOR ** (claim.attempts - 1), BACKOFF_MAX_S)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE embeddings_productembedding
+            SET lease_until = NULL, last_error = %s, next_attempt_at = CASE WHEN attempts >= %s THEN NULL
+                ELSE statement_timestamp() + make_interval(secs => %s * (1 + random() / 2)) END
+            WHERE id = %s AND wanted_digest = %s AND lease_until = %s
+            """,
+            [
+                message[:MAX_ERROR_LENGTH],
+                settings.EMBEDDING_MAX_ATTEMPTS,
+                delay,
+                claim.row,
+                claim.digest,
+                claim.lease,
+            ],
+        )
+        moved = cursor.rowcount == 0
+    if moved:
+        return Outcome(moved=1)
+    return Outcome(failed=1, errors={message: 1})
+
+
+def release(claims: Sequence[Claim]) -> None:
+    """Give leases back and take the attempts back with them: the texts were not at fault."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE embeddings_productembedding AS e SET lease_until = NULL, attempts = e.attempts - 1
+            FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS c(id, digest, lease)
+            WHERE e.id = c.id AND e.wanted_digest = c.digest AND e.lease_until = c.lease AND e.attempts > 0
+            """,
+            [[c.row for c in claims], [c.digest for c in claims], [c.lease for c in claims]],
+        )
+
+
+def process(encoder: Encoder, claims: Sequence[Claim]) -> Outcome:
+    """Encode and store claimed rows.
+
+    A text that the encoder refuses fails by itself; when the encoder refuses any text, all leases are given
+    back and ModelUnavailableError is raised.
+    """
+    try:
+        vectors = encode(encoder, claims)
+    except Exception as error:  # a text may trip any library below; the cause is kept on the row
+        if not _works(encoder):
+            release(claims)
+            raise ModelUnavailableError(f"The embedding model does not work: {error}") from error
+        if len(claims) == 1:
+            return fail(claims[0], f"{type(error).__name__}: {error}")
+        outcome = Outcome()
+        for claim_ in claims:
+            outcome.add(process(encoder, [claim_]))
+        return outcome
+    return store(claims, vectors)
+
+
+def _works(encoder: Encoder) -> bool:
+    """Whether the encoder can encode a text that is certainly harmless."""
+    try:
+        return bool(encoder.encode_documents(["hammer"]).shape[0] == 1)
+    except Exception:  # any failure means the same: it does not work
+        return False
+
+
+def batches(
+    model: EmbeddingModel,
+    scope: Scope = EVERYTHING,
+    should_stop: Callable[[], bool] = lambda: False,
+    limit: int | None = None,
+) -> Iterator[Outcome]:
+    """Work on a model's due rows until none (or `limit` of them) is done, yielding what became of each claim.
+
+    Raises ModelUnavailableError before anything is claimed when the model cannot be loaded.
+    """
+    encoder = encoder_for(model)
+    left = limit
+    while not should_stop() and (left is None or left > 0):
+        size = settings.EMBEDDING_CLAIM_SIZE
+        claims = claim(model, size if left is None else min(size, left), scope)
+        if not claims:
+            return
+        outcome = process(encoder, claims)
+        outcome.batches = 1
+        if left is not None:
+            left -= len(claims)
+        yield outcome
+
+
+def drain(should_stop: Callable[[], bool] = lambda: False) -> Outcome:
+    """Work on everything that is due, the active model first.
+
+    A model that cannot be used does not hold up the others; its ModelUnavailableError is raised at the end.
+    """
+    total = Outcome()
+    unavailable: ModelUnavailableError | None = None
+    for model in EmbeddingModel.objects.live():
+        try:
+            for outcome in batches(model, should_stop=should_stop):
+                total.add(outcome)
+        except ModelUnavailableError as error:
+            unavailable = error
+    if unavailable is not None:
+        raise unavailable
+    return total

@@ -1,0 +1,92 @@
+"""What operators and staff ask: how far is it, what failed, is the index there?"""
+
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Min
+from django.utils import timezone
+
+from catalog.models import Product
+from embeddings import indexes
+from embeddings.models import EmbeddingModel, ProductEmbedding, Status
+
+
+def counts(model: EmbeddingModel | None = None) -> dict[str, int]:
+    """Products by status under a model, the active one if none is named. Every status is a key."""
+    if model is None:
+        model = EmbeddingModel.objects.active()
+    found = (
+        ProductEmbedding.objects.filter(model=model)
+        .with_status()
+        .values("status")
+        .annotate(number=Count("id"))
+        .values_list("status", "number")
+    )
+    return {status.value: 0 for status in Status} | dict(found)
+
+
+def oldest_pending_s(model: EmbeddingModel) -> float | None:
+    """Seconds for which the oldest waiting text has waited; None where nothing waits."""
+    since = ProductEmbedding.objects.filter(model=model).waiting().aggregate(since=Min("wanted_at"))["since"]
+    return None if since is None else round((timezone.now() - since).total_seconds(), 3)
+
+
+def report() -> dict[str, Any]:
+    """Everything `embedding_status --json` prints, the active model's figures on top."""
+    model = EmbeddingModel.objects.active()
+    return {
+        "model": model.name,
+        "counts": counts(model),
+        "oldest_pending_s": oldest_pending_s(model),
+        "index": indexes.state(model),
+        "models": [
+            {
+                "id": other.pk,
+                "name": other.name,
+                "dimensions": other.dimensions,
+                "state": other.state,
+                "counts": counts(other),
+                "index": indexes.state(other),
+            }
+            for other in EmbeddingModel.objects.order_by("pk")
+        ],
+        "failures": failures(model),
+    }
+
+
+def failures(model: EmbeddingModel, limit: int = 10) -> list[dict[str, Any]]:
+    """The most frequent messages of failed rows: [{"message", "products"}]."""
+    found = (
+        ProductEmbedding.objects.filter(model=model)
+        .failed()
+        .values("last_error")
+        .annotate(products=Count("id"))
+        .order_by("-products", "last_error")[:limit]
+    )
+    return [{"message": row["last_error"], "products": row["products"]} for row in found]
+
+
+def status_of(product: Product) -> dict[str, Any]:
+    """One product's status under the active model: {"status", "embedded_at", "attempts", "last_error"}."""
+    row = (
+        ProductEmbedding.objects.filter(product=product, model__state="active")
+        .defer("vector")
+        .with_status()
+        .first()
+    )
+    if row is None:
+        return {"status": Status.PENDING.value, "embedded_at": None, "attempts": 0, "last_error": ""}
+    return {
+        "status": row.status,
+        "embedded_at": row.embedded_at,
+        "attempts": row.attempts,
+        "last_error": row.last_error,
+    }
+
+
+def pgvector_version() -> tuple[int, ...] | None:
+    """Version of the installed vector extension, or None."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+        row = cursor.fetchone()
+    return None if row is None else tuple(int(part) for part in row[0].split("."))

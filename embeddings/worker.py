@@ -1,0 +1,153 @@
+"""The worker process: answers the bell, and looks for work by itself when no bell rings."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import django_rq
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, connection
+from redis.exceptions import RedisError
+from rq import SimpleWorker
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+
+from embeddings import bell, jobs
+from embeddings.encoders import encoder_for
+from embeddings.exceptions import ModelUnavailableError
+from embeddings.models import EmbeddingModel
+
+logger = logging.getLogger("nearshelf.embeddings")
+
+REDIS_RETRY_S = 2.0
+
+
+class EmbeddingWorker(SimpleWorker):
+    """An RQ worker that keeps its model in memory (no fork per job) and runs nothing but the allowed jobs."""
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run an allowed job; drop any other message before anything it names is imported or called."""
+        if reason := refusal(job):
+            logger.warning("Refused a message in the queue %s: %s.", queue.name, reason)
+            job.delete()
+            return
+        close_old_connections()
+        super().execute_job(job, queue)
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Also have a running drain stop after its batch."""
+        jobs.stopping.set()
+        super().request_stop(signum, frame)
+
+
+def refusal(job: Job) -> str:
+    """Why a message may not be run; empty where it may.
+
+    RQ messages can name callbacks and webhooks as well as the function: none of them is wanted here.
+    """
+    try:
+        if job.func_name not in jobs.ALLOWED_JOBS:
+            return f"it calls {job.func_name!r}"
+        if job.args or job.kwargs or job.instance is not None:
+            return "it carries arguments"
+    except Exception as error:  # a forged payload may break the decoder in any way
+        return f"it cannot be read ({type(error).__name__})"
+    named = ("_success_callback_name", "_failure_callback_name", "_stopped_callback_name", "webhooks")
+    if any(getattr(job, name, None) for name in named):
+        return "it names callbacks"
+    return ""
+
+
+def run(burst: bool = False) -> None:
+    """Work until SIGTERM or SIGINT; with `burst` until nothing is due.
+
+    Redis may be away at any time: the reconciler thread works from PostgreSQL alone.
+    """
+    jobs.stopping.clear()
+    if burst:
+        while jobs.drain():
+            pass
+        return
+    _install_signals()
+    reconciler = threading.Thread(target=_reconcile_forever, name="reconciler", daemon=True)
+    reconciler.start()
+    while not jobs.stopping.is_set():
+        try:
+            queue = django_rq.get_queue(bell.QUEUE)
+            worker = EmbeddingWorker([queue], connection=queue.connection, serializer=JSONSerializer)
+            worker.work(logging_level="WARNING")
+        except (RedisError, OSError) as error:
+            logger.warning("Redis cannot be reached (%s); working without the bell.", error)
+        _install_signals()
+        jobs.stopping.wait(REDIS_RETRY_S)
+    reconciler.join()
+    connection.close()
+    if jobs.recycling.is_set():
+        logger.info("Starting afresh after %d batches.", settings.EMBEDDING_RECYCLE_BATCHES)
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - our own command line, no shell
+
+
+def _install_signals() -> None:
+    """RQ leaves its own handlers behind when it returns; ours work whether it runs or not."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        jobs.stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _reconcile_forever() -> None:
+    """Look for due rows every few seconds: lost bells, expired leases, rows written by raw SQL, retries."""
+    complain = _Complaints()
+    while not jobs.stopping.is_set():
+        try:
+            close_old_connections()
+            encoder_for(EmbeddingModel.objects.active())  # preloaded, so that the first save finds it warm
+            jobs.reconcile()
+            complain.settle()
+        except ModelUnavailableError as error:
+            complain(str(error))
+        except EmbeddingModel.DoesNotExist:
+            complain("No embedding model is active. Run `manage.py embedding_models activate ID`.")
+        except DatabaseError as error:
+            complain(f"PostgreSQL cannot be reached: {error}")
+            connection.close()
+        jobs.stopping.wait(settings.EMBEDDING_RECONCILE_S)
+    connection.close()
+
+
+class _Complaints:
+    """Logs a lasting trouble once, and again each ten minutes, instead of at every look."""
+
+    INTERVAL_S = 600.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: tuple[str, float] | None = None
+
+    def __call__(self, message: str) -> None:
+        now = self._clock()
+        if self._last is None or self._last[0] != message or now - self._last[1] > self.INTERVAL_S:
+            logger.error("%s", message)
+            self._last = (message, now)
+
+    def settle(self) -> None:
+        """The trouble is over."""
+        if self._last is not None:
+            logger.info("Working again.")
+            self._last = None
+
+
+def alive() -> list[dict[str, Any]]:
+    """The workers that Redis has heard of lately: name, state, last heartbeat. Raises RedisError."""
+    workers = EmbeddingWorker.all(queue=django_rq.get_queue(bell.QUEUE))
+    return [{"name": w.name, "state": w.get_state(), "last_heartbeat": w.last_heartbeat} for w in workers]
