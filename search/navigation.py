@@ -1,7 +1,7 @@
 """Addresses of the search page: what a visitor asked, and the links that change one part of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from urllib.parse import urlencode
 
@@ -15,7 +15,8 @@ from search.query import MAX_DEPTH, Filters, Mode
 from search.results import FacetValue, SearchResult
 
 PAGE_SIZE = 20
-SHOWN = 8  # values of a facet
+SHOWN = 8  # brands
+MOST_SHOWN = 24  # categories, whose tree is folded already
 # In the order in which they stand in an address.
 PARAMETERS = ("q", "mode", "category", "brand", "price_min", "price_max", "explain", "page")
 FILTERS = ("category", "brand", "price_min", "price_max")
@@ -40,7 +41,7 @@ class Facet:
 
     title: str
     shown: list[Choice]
-    more: list[Choice]
+    more: list[Choice] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -98,20 +99,37 @@ def without_filters(asked: Asked) -> str:
 
 def facets(counted: Mapping[str, list[FacetValue]], asked: Asked) -> dict[str, Facet]:
     """Return facets that have something to choose. A category or price range takes another's place, brands add up."""
-    ways = {
-        "category": ("Category", _category_choice),
-        "price": ("Price range", _price_choice),
-        "brand": ("Brand", _brand_choice),
+    found = {
+        "category": _category_facet(counted.get("category", []), asked),
+        "price": Facet("Price", [_price_choice(value, asked) for value in counted.get("price", [])]),
+        "brand": _brand_facet(counted.get("brand", []), asked),
     }
-    found = {}
-    for name, (title, choose) in ways.items():
-        choices = [choose(value, asked) for value in counted.get(name, ())]
-        # What is chosen must not hide behind “more”; the tree of categories stays in its order.
-        if name == "brand":
-            choices.sort(key=lambda choice: not choice.selected)
-        if choices:
-            found[name] = Facet(title, choices[:SHOWN], choices[SHOWN:])
-    return found
+    return {name: facet for name, facet in found.items() if facet.shown}
+
+
+def _category_facet(values: list[FacetValue], asked: Asked) -> Facet:
+    """The tree, unfolded only along what is chosen: a shop may have hundreds of categories."""
+    chosen = asked.get("category", [])
+    branch: list[FacetValue] = []  # from the top of the tree to the value at hand
+    parents: list[str] = []
+    unfolded = {""}
+    for value in values:
+        branch[value.depth :] = [value]
+        parents.append(branch[value.depth - 1].value if value.depth else "")
+        if value.value in chosen:
+            unfolded.update(above.value for above in branch)
+    tops = [value.value for value in values if value.depth == 0]
+    if len(tops) == 1:
+        unfolded.add(tops[0])
+    shown = [value for value, parent in zip(values, parents, strict=True) if parent in unfolded]
+    choices = [_category_choice(value, asked) for value in shown]
+    return Facet("Category", choices[:MOST_SHOWN], choices[MOST_SHOWN:])
+
+
+def _brand_facet(values: list[FacetValue], asked: Asked) -> Facet:
+    choices = [_brand_choice(value, asked) for value in values]
+    choices.sort(key=lambda choice: not choice.selected)  # what is chosen must not hide behind “more”
+    return Facet("Brand", choices[:SHOWN], choices[SHOWN:])
 
 
 def _category_choice(value: FacetValue, asked: Asked) -> Choice:
@@ -128,15 +146,13 @@ def _brand_choice(value: FacetValue, asked: Asked) -> Choice:
 
 
 def _price_choice(value: FacetValue, asked: Asked) -> Choice:
-    lowest = [value.price_from] if value.price_from else []
+    lowest = [value.price_from] if value.price_from and Decimal(value.price_from) else []
     # A range of the facet is open above, the filter is closed.
     highest = [str(Decimal(value.price_to) - Decimal("0.01"))] if value.price_to else []
-    selected = asked.get("price_min", []) == lowest and asked.get("price_max", []) == highest
-    if selected:
-        lowest, highest = [], []
-    url = address(asked, price_min=lowest, price_max=highest)
-    label = price_range(value.price_from, value.price_to, settings.DEFAULT_CURRENCY)
-    return Choice(label or value.label, value.count, url, selected)
+    label = price_range(next(iter(lowest), None), value.price_to, settings.DEFAULT_CURRENCY) or value.label
+    if asked.get("price_min", []) == lowest and asked.get("price_max", []) == highest:
+        return Choice(label, value.count, address(asked, price_min=None, price_max=None), selected=True)
+    return Choice(label, value.count, address(asked, price_min=lowest, price_max=highest))
 
 
 def chips(asked: Asked, filters: Filters, category_names: Mapping[str, str]) -> list[Chip]:

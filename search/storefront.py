@@ -1,5 +1,6 @@
 """The pages where visitors search, browse and look at a product."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from catalog.models import Category, Product
 from search import navigation
 from search.engine import search_products, similar_products
 from search.exceptions import InvalidQueryError, SearchError
+from search.hydrate import hydrate
 from search.navigation import Asked
 from search.parameters import parse_search
 from search.query import Filters, Mode, SearchQuery, SimilarQuery
@@ -20,6 +22,7 @@ from search.results import Hit, SearchResult
 
 FACETS = ("category", "brand", "price")
 NEWEST = 8
+LATEST = 200  # among which the newest of each kind are looked for
 SIMILAR = 8
 INDENT = "\N{EM SPACE}"  # ordinary spaces at the start of an option are dropped
 MODES = [
@@ -51,7 +54,7 @@ def product(request: HttpRequest, sku: str) -> HttpResponse:
     context = {
         "product": item,
         "canonical": request.build_absolute_uri(item.get_absolute_url()),
-        "fields": _card_fields(item),
+        "fields": hydrate([item.pk]).get(item.pk),
         "breadcrumb": _breadcrumb(item.category),
         "similar": _similar(item),
     }
@@ -82,12 +85,24 @@ def _page(request: HttpRequest, asked: Asked) -> dict[str, Any]:
 
 def _start() -> dict[str, Any]:
     """What invites a visitor who has not asked anything yet."""
-    newest = Product.objects.active().select_related("category").order_by("-created_at", "-id")[:NEWEST]
+    newest = _newest()
+    fields = hydrate(newest)
     return {
         "examples": settings.STOREFRONT_EXAMPLES,
         "departments": _departments(),
-        "newest": [_card_fields(item) for item in newest],
+        "newest": [fields[pk] for pk in newest if pk in fields],
     }
+
+
+def _newest() -> list[int]:
+    """The newest products' ids, of as many categories as possible: an import adds many of a kind in a row."""
+    rows = Product.objects.active().order_by("-id").values_list("id", "category_id")[:LATEST]
+    seen: Counter[int | None] = Counter()
+    turns = []
+    for position, (pk, category_id) in enumerate(rows):
+        turns.append((seen[category_id], position, pk))
+        seen[category_id] += 1
+    return [pk for _, _, pk in sorted(turns)[:NEWEST]]
 
 
 def _departments() -> list[dict[str, Any]]:
@@ -140,21 +155,6 @@ def _category_options() -> list[tuple[str, str]]:
     """Slugs and names of all categories, names indented by their place in the tree."""
     options = Category.objects.order_by("path").values_list("slug", "name", "path")
     return [(slug, INDENT * path.count("/") + name) for slug, name, path in options]
-
-
-def _card_fields(item: Product) -> dict[str, Any]:
-    """A product as the fields of a hit, for the card that shows either."""
-    category = item.category
-    return {
-        "sku": item.sku,
-        "name": item.name,
-        "brand": item.brand,
-        "short_description": item.short_description,
-        "category": category and {"slug": category.slug, "name": category.name, "path": category.path},
-        "price": item.price,
-        "currency": item.currency,
-        "image_url": item.image_url,
-    }
 
 
 def _breadcrumb(category: Category | None) -> list[Category]:
