@@ -3,7 +3,7 @@
 
 // A picture that does not load leaves its placeholder alone; one that does covers it.
 for (const picture of document.querySelectorAll(".picture img")) {
-  const settle = () => picture.classList.add(picture.naturalWidth > 0 ? "is-loaded" : "is-missing");
+  const settle = () => picture.parentElement.classList.add(picture.naturalWidth > 0 ? "is-loaded" : "is-missing");
   if (picture.complete) {
     settle();
   } else {
