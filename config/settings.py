@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "search.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -193,6 +194,18 @@ SEARCH_MODEL_RETRY_S = env.float("SEARCH_MODEL_RETRY", default=5.0)
 SEARCH_VECTOR_CACHE_SIZE = env.int("SEARCH_VECTOR_CACHE_SIZE", default=5_000)
 SEARCH_SHARED_CACHE_S = env.int("SEARCH_SHARED_CACHE", default=86_400)
 SEARCH_CACHE_RETRY_S = env.float("SEARCH_CACHE_RETRY", default=10.0)
+# Name of the shop on its pages, and wishes that its start page offers to try, parted by commas.
+SHOP_NAME = env.str("SHOP_NAME", default="Nearshelf")
+STOREFRONT_EXAMPLES = env.list(
+    "STOREFRONT_EXAMPLES",
+    default=[
+        "drill for concrete",
+        "gift for someone who loves cooking",
+        "stay dry on a long hike",
+        "something to keep the dog busy",
+        "better light for my desk",
+    ],
+)
 
 # --- Embeddings ------------------------------------------------------------------------------------------
 
