@@ -72,7 +72,10 @@ class Shop:
         """The web server and the worker."""
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            line = " ".join(child.cmdline())
+            try:
+                line = " ".join(child.cmdline())
+            except psutil.Error:
+                continue  # it has just died
             for name in ("gunicorn", "embedding_worker"):
                 if name in line:
                     found[name] = child
