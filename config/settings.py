@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "search.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -171,6 +172,40 @@ RQ_SHOW_ADMIN_LINK = True
 # PostgreSQL text search configuration of the catalogue's language; `SELECT cfgname FROM pg_ts_config`.
 SEARCH_CONFIG = env.str("SEARCH_CONFIG", default="english")
 DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="EUR")
+
+# convex | rrf: how the two legs of a hybrid search become one ranking.
+SEARCH_FUSION = env.str("SEARCH_FUSION", default="convex")
+# Share of meaning in a hybrid score, the rest is words; chosen by `tune_search`, see docs/relevance.md.
+SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.7)
+# A hit stays if its score is at least this share of the best one's; 0 keeps the junk tail.
+SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.5)
+# How many candidates the semantic leg brings; the keyword leg brings all up to the depth limit.
+SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
+# Filters that keep at most this many rows are answered by comparing all of them.
+SEARCH_EXACT_ROWS = env.int("SEARCH_EXACT_ROWS", default=5_000)
+SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=100)
+SEARCH_MAX_SCAN_TUPLES = env.int("SEARCH_MAX_SCAN_TUPLES", default=20_000)
+SEARCH_SCAN_MEM_MULTIPLIER = env.int("SEARCH_SCAN_MEM_MULTIPLIER", default=4)
+SEARCH_FACET_VALUES = env.int("SEARCH_FACET_VALUES", default=20)
+# A query waits this long for its vector, then it is answered from keywords.
+SEARCH_ENCODE_DEADLINE_S = env.float("SEARCH_ENCODE_DEADLINE", default=1.0)
+SEARCH_MODEL_RETRY_S = env.float("SEARCH_MODEL_RETRY", default=5.0)
+# Query vectors kept in each process, and how long Redis keeps them for the others (0: not at all).
+SEARCH_VECTOR_CACHE_SIZE = env.int("SEARCH_VECTOR_CACHE_SIZE", default=5_000)
+SEARCH_SHARED_CACHE_S = env.int("SEARCH_SHARED_CACHE", default=86_400)
+SEARCH_CACHE_RETRY_S = env.float("SEARCH_CACHE_RETRY", default=10.0)
+# Name of the shop on its pages, and wishes that its start page offers to try, parted by commas.
+SHOP_NAME = env.str("SHOP_NAME", default="Nearshelf")
+STOREFRONT_EXAMPLES = env.list(
+    "STOREFRONT_EXAMPLES",
+    default=[
+        "drill for concrete",
+        "gift for someone who loves cooking",
+        "stay dry on a long hike",
+        "something to keep the dog busy",
+        "better light for my desk",
+    ],
+)
 
 # --- Embeddings ------------------------------------------------------------------------------------------
 
