@@ -9,7 +9,6 @@ urlpatterns = [
     path("", storefront.storefront, name="storefront"),
     path("products/<str:sku>/", storefront.product, name="product"),
     path("admin/", admin.site.urls),
-    path("admin/queues/", include("django_rq.urls")),
     path("api/", include("search.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

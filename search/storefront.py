@@ -12,13 +12,14 @@ from django.views.decorators.http import require_safe
 
 from catalog.models import Category, Product
 from search import navigation
-from search.engine import search_products, similar_products
+from search.engine import search_products
 from search.exceptions import InvalidQueryError, SearchError
 from search.hydrate import hydrate
 from search.navigation import Asked
 from search.parameters import parse_search
 from search.query import Filters, Mode, SearchQuery, SimilarQuery
 from search.results import Hit, SearchResult
+from search.similar import similar_products
 
 FACETS = ("category", "brand", "price")
 NEWEST = 8
