@@ -56,12 +56,22 @@ admin.site.unregister(Product)
 class ProductAdmin(CatalogProductAdmin):
     """The catalogue's products, with what became of their vectors."""
 
-    list_display = (*CatalogProductAdmin.list_display, "embedding", "embedded_at")
+    # The badge stands beside the name, where the narrowest window still shows it.
+    list_display = (
+        "sku",
+        "name",
+        "embedding",
+        "brand",
+        "category",
+        "shown_price",
+        "is_active",
+        "embedded_at",
+    )
     list_filter = (EmbeddingStatusFilter, *CatalogProductAdmin.list_filter)
     readonly_fields = (*CatalogProductAdmin.readonly_fields, "embedding_panel")
     fieldsets = (
         *CatalogProductAdmin.fieldsets,
-        ("Embedding", {"fields": ("embedding_panel",)}),
+        ("Search", {"fields": ("embedding_panel",)}),
     )
     actions = ("reembed", "retry_failed", "activate", "deactivate")
 
@@ -110,7 +120,7 @@ class ProductAdmin(CatalogProductAdmin):
         row = getattr(product, "embedding_row", None)
         return row.embedded_at if row else None
 
-    @admin.display(description="")
+    @admin.display(description="Embedding")
     def embedding_panel(self, product: Product) -> SafeString | str:
         """What the encoder reads, what came of it, and which products are near."""
         if product.pk is None:
