@@ -173,7 +173,6 @@ RQ_SHOW_ADMIN_LINK = True
 SEARCH_CONFIG = env.str("SEARCH_CONFIG", default="english")
 DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="EUR")
 
-<<<<<<< HEAD
 # Name of the shop on its pages, and wishes that its start page offers to try, parted by commas.
 SHOP_NAME = env.str("SHOP_NAME", default="Nearshelf")
 STOREFRONT_EXAMPLES = env.list(
@@ -186,7 +185,7 @@ STOREFRONT_EXAMPLES = env.list(
         "better light for my desk",
     ],
 )
-=======
+
 # convex | rrf: how the two legs of a hybrid search become one ranking.
 SEARCH_FUSION = env.str("SEARCH_FUSION", default="convex")
 # Share of meaning in a hybrid score, the rest is words; chosen by `tune_search`, see docs/relevance.md.
@@ -208,7 +207,6 @@ SEARCH_MODEL_RETRY_S = env.float("SEARCH_MODEL_RETRY", default=5.0)
 SEARCH_VECTOR_CACHE_SIZE = env.int("SEARCH_VECTOR_CACHE_SIZE", default=5_000)
 SEARCH_SHARED_CACHE_S = env.int("SEARCH_SHARED_CACHE", default=86_400)
 SEARCH_CACHE_RETRY_S = env.float("SEARCH_CACHE_RETRY", default=10.0)
->>>>>>> main
 
 # --- Embeddings ------------------------------------------------------------------------------------------
 
