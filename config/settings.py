@@ -173,19 +173,6 @@ RQ_SHOW_ADMIN_LINK = True
 SEARCH_CONFIG = env.str("SEARCH_CONFIG", default="english")
 DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="EUR")
 
-# Name of the shop on its pages, and wishes that its start page offers to try, parted by commas.
-SHOP_NAME = env.str("SHOP_NAME", default="Nearshelf")
-STOREFRONT_EXAMPLES = env.list(
-    "STOREFRONT_EXAMPLES",
-    default=[
-        "drill for concrete",
-        "gift for someone who loves cooking",
-        "stay dry on a long hike",
-        "something to keep the dog busy",
-        "better light for my desk",
-    ],
-)
-
 # convex | rrf: how the two legs of a hybrid search become one ranking.
 SEARCH_FUSION = env.str("SEARCH_FUSION", default="convex")
 # Share of meaning in a hybrid score, the rest is words; chosen by `tune_search`, see docs/relevance.md.
@@ -207,6 +194,18 @@ SEARCH_MODEL_RETRY_S = env.float("SEARCH_MODEL_RETRY", default=5.0)
 SEARCH_VECTOR_CACHE_SIZE = env.int("SEARCH_VECTOR_CACHE_SIZE", default=5_000)
 SEARCH_SHARED_CACHE_S = env.int("SEARCH_SHARED_CACHE", default=86_400)
 SEARCH_CACHE_RETRY_S = env.float("SEARCH_CACHE_RETRY", default=10.0)
+# Name of the shop on its pages, and wishes that its start page offers to try, parted by commas.
+SHOP_NAME = env.str("SHOP_NAME", default="Nearshelf")
+STOREFRONT_EXAMPLES = env.list(
+    "STOREFRONT_EXAMPLES",
+    default=[
+        "drill for concrete",
+        "gift for someone who loves cooking",
+        "stay dry on a long hike",
+        "something to keep the dog busy",
+        "better light for my desk",
+    ],
+)
 
 # --- Embeddings ------------------------------------------------------------------------------------------
 
@@ -274,6 +273,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+FORMS_URLFIELD_ASSUME_HTTPS = True
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 # Without a collectstatic step (make run), files are served from where they lie.
 WHITENOISE_USE_FINDERS = env.bool("WHITENOISE_USE_FINDERS", default=not STATIC_ROOT.exists())

@@ -1,9 +1,12 @@
 """What staff see of embeddings: a badge and a panel at each product, and the models."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -12,6 +15,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django_rq.admin import QueueAdmin as DashboardAdmin
+from django_rq.models import Dashboard
 
 from catalog.admin import ProductAdmin as CatalogProductAdmin
 from catalog.models import Product
@@ -51,12 +56,22 @@ admin.site.unregister(Product)
 class ProductAdmin(CatalogProductAdmin):
     """The catalogue's products, with what became of their vectors."""
 
-    list_display = (*CatalogProductAdmin.list_display, "embedding", "embedded_at")
+    # The badge stands beside the name, where the narrowest window still shows it.
+    list_display = (
+        "sku",
+        "name",
+        "embedding",
+        "brand",
+        "category",
+        "shown_price",
+        "is_active",
+        "embedded_at",
+    )
     list_filter = (EmbeddingStatusFilter, *CatalogProductAdmin.list_filter)
     readonly_fields = (*CatalogProductAdmin.readonly_fields, "embedding_panel")
     fieldsets = (
         *CatalogProductAdmin.fieldsets,
-        ("Embedding", {"fields": ("embedding_panel",)}),
+        ("Search", {"fields": ("embedding_panel",)}),
     )
     actions = ("reembed", "retry_failed", "activate", "deactivate")
 
@@ -105,7 +120,7 @@ class ProductAdmin(CatalogProductAdmin):
         row = getattr(product, "embedding_row", None)
         return row.embedded_at if row else None
 
-    @admin.display(description="")
+    @admin.display(description="Embedding")
     def embedding_panel(self, product: Product) -> SafeString | str:
         """What the encoder reads, what came of it, and which products are near."""
         if product.pk is None:
@@ -211,3 +226,46 @@ class EmbeddingModelAdmin(admin.ModelAdmin):
         total = sum(counts.values()) - counts[Status.INACTIVE]
         share = 100 * counts[Status.READY] / total if total else 100
         return format_html("{} % ({} of {})", f"{share:.1f}", counts[Status.READY], total)
+
+
+admin.site.unregister(Dashboard)
+
+
+@admin.register(Dashboard)
+class QueueAdmin(DashboardAdmin):
+    """django-rq's pages show and requeue raw messages: for superusers."""
+
+    def get_urls(self) -> list[Any]:
+        """The same addresses, each behind a check."""
+        urls = super().get_urls()
+        for url in urls:
+            url.callback = _superusers_only(url.callback)
+        return urls
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """See ModelAdmin."""
+        return _superusers_only(super().changelist_view)(request, extra_context)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Whether the admin's index shows it."""
+        return _is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """See ModelAdmin."""
+        return _is_superuser(request)
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and request.user.is_superuser)
+
+
+def _superusers_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Refuse everybody else with a 403, strangers included."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not _is_superuser(request):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded

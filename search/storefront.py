@@ -44,9 +44,16 @@ def storefront(request: HttpRequest) -> HttpResponse:
         query = _query(asked)
         result = search_products(query)
     except InvalidQueryError as error:
-        return render(request, "storefront/results.html", _page(request, asked) | _mistakes(asked, error), status=400)
+        return render(
+            request, "storefront/results.html", _page(request, asked) | _mistakes(asked, error), status=400
+        )
     status = 404 if result.total and not result.hits else 200
-    return render(request, "storefront/results.html", _page(request, asked) | _found(asked, query, result), status=status)
+    return render(
+        request,
+        "storefront/results.html",
+        _page(request, asked) | _found(asked, query, result),
+        status=status,
+    )
 
 
 @require_safe
@@ -75,7 +82,9 @@ def _query(asked: Asked) -> SearchQuery:
 def _page(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     """What every page shows: the search form as it was sent, and the page's own address."""
     return {
-        "canonical": request.build_absolute_uri(navigation.address(asked, page=asked.get("page"), explain=None)),
+        "canonical": request.build_absolute_uri(
+            navigation.address(asked, page=asked.get("page"), explain=None)
+        ),
         "asked": {name: values[-1] for name, values in asked.items()},
         "asked_brands": asked.get("brand", []),
         "asked_categories": asked.get("category", []),

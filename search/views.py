@@ -15,12 +15,13 @@ from catalog.models import Product
 from embeddings import status
 from search import openapi, rendering
 from search.categories import category_tree
-from search.engine import search_batch, search_products, similar_products
+from search.engine import search_batch, search_products
 from search.exceptions import InvalidQueryError
 from search.filters import ProductFilter, ProductFilterBackend
 from search.pagination import KeysetPagination
 from search.parameters import check_names, parse_batch, parse_search, parse_similar
 from search.serializers import ProductDetailSerializer, ProductSerializer
+from search.similar import similar_products
 
 
 class CachedView(APIView):

@@ -149,3 +149,14 @@ def test_the_list_takes_as_many_queries_for_one_product_as_for_fifty(
     with CaptureQueriesContext(connection) as many:
         staff.get(LIST)
     assert len(many) == len(few)
+
+
+def test_the_queue_pages_are_for_superusers(staff: Client) -> None:
+    pages = ["admin:django_rq_dashboard_changelist", "admin:django_rq_home", "admin:django_rq_home_json"]
+    clerk, stranger = Client(), Client()
+    clerk.force_login(User.objects.create_user("clerk", password="x", is_staff=True))
+    for name in pages:
+        address = reverse(name)
+        assert staff.get(address).status_code == 200
+        assert clerk.get(address).status_code == 403
+        assert stranger.get(address).status_code in (302, 403)

@@ -22,7 +22,9 @@ def test_counts_include_everything_below(client: Client, make_category: Any, mak
 
     def flat(nodes: list[dict[str, Any]]) -> list[tuple[str, int]]:
         return [
-            pair for node in nodes for pair in [(node["path"], node["product_count"]), *flat(node["children"])]
+            pair
+            for node in nodes
+            for pair in [(node["path"], node["product_count"]), *flat(node["children"])]
         ]
 
     assert flat(client.get("/api/categories/").json()["results"]) == [
