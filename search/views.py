@@ -29,6 +29,8 @@ class CachedView(APIView):
 
     # Answers change with every product that is saved: ask again each time.
     cache_control: dict[str, Any] = {"no_cache": True}
+    # What `Allow` lists: OPTIONS would tell nothing that the schema does not.
+    http_method_names = ["get", "head", "post"]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add Cache-Control where the answer has none."""
