@@ -84,7 +84,7 @@ class ProductForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if field := self.fields.get("attributes"):
-            field.prepare_value = _readable_json  # type: ignore[attr-defined]
+            field.prepare_value = _readable_json  # type: ignore[method-assign]
             field.help_text = (
                 'One object of names and plain values, such as {"colour": "red", "voltage": 18}.'
             )
@@ -115,9 +115,17 @@ class ProductAdmin(ImportExportModelAdmin):
     """Products: found, filtered, edited, imported and exported, however many they are."""
 
     form = ProductForm
-    list_display = ("sku", "name", "brand", "category", "shown_price", "is_active", "updated_at")
+    list_display: tuple[Any, ...] = (
+        "sku",
+        "name",
+        "brand",
+        "category",
+        "shown_price",
+        "is_active",
+        "updated_at",
+    )
     list_display_links = ("sku", "name")
-    list_filter = (CategoryFilter, BrandFilter, "is_active", PriceFilter)
+    list_filter: tuple[Any, ...] = (CategoryFilter, BrandFilter, "is_active", PriceFilter)
     list_select_related = ("category",)
     list_per_page = 50
     list_max_show_all = 200
@@ -128,9 +136,9 @@ class ProductAdmin(ImportExportModelAdmin):
     show_full_result_count = False
     paginator = EstimatingPaginator
     autocomplete_fields = ("category",)
-    readonly_fields = ("created_at", "updated_at")
+    readonly_fields: tuple[Any, ...] = ("created_at", "updated_at")
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
-    fieldsets = (
+    fieldsets: tuple[Any, ...] = (
         (None, {"fields": ("sku", "name", "brand", "category", "is_active")}),
         ("Text", {"fields": ("short_description", "description", "attributes")}),
         ("Price", {"fields": (("price", "currency"),)}),

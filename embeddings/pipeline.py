@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -81,9 +82,10 @@ class Scope:
         """Whether it leaves anything out."""
         return bool(self.category_path) or self.only_failed
 
-    def sql(self) -> tuple[str, list[object]]:
+    def sql(self) -> tuple[str, list[str]]:
         """An extra condition on the row `e`, and its parameters."""
-        conditions, values = "", []
+        conditions = ""
+        values: list[str] = []
         if self.category_path:
             conditions += (
                 " AND e.category_id IN (SELECT id FROM catalog_category"
@@ -146,15 +148,16 @@ def claim(model: EmbeddingModel, limit: int, scope: Scope = EVERYTHING) -> list[
             """,
             [settings.EMBEDDING_LEASE_S, rows],
         )
-        return [Claim(*columns[:4], text=_text(columns[4:])) for columns in cursor.fetchall()]
+        return [_claim(columns) for columns in cursor.fetchall()]
 
 
-def _text(columns: Sequence[object]) -> ProductText:
-    """The product's fields from a row of claim()'s query."""
-    *texts, attributes = columns
+def _claim(columns: Sequence[Any]) -> Claim:
+    """A row of claim()'s query."""
+    row, digest, lease, attempts, name, brand, category, short_description, description, attributes = columns
     if isinstance(attributes, str):  # Django leaves jsonb as text for its own fields to parse
         attributes = json.loads(attributes)
-    return ProductText(*texts, attributes=attributes)  # type: ignore[arg-type]
+    text = ProductText(name, brand, category, short_description, description, attributes)
+    return Claim(row, digest, lease, attempts, text)
 
 
 def _give_up(rows: list[int]) -> None:
