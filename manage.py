@@ -34,8 +34,9 @@ def exit_orderly(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    signal.signal(signal.SIGTERM, exit_orderly)
-    signal.signal(signal.SIGHUP, exit_orderly)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, exit_orderly)
     try:
         if needs_servers(sys.argv[1:]):
             embedded.start()

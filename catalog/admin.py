@@ -114,9 +114,17 @@ class ProductAdmin(ImportExportModelAdmin):
     """Products: found, filtered, edited, imported and exported, however many they are."""
 
     form = ProductForm
-    list_display = ("sku", "name", "brand", "category", "shown_price", "is_active", "updated_at")
+    list_display: tuple[Any, ...] = (
+        "sku",
+        "name",
+        "brand",
+        "category",
+        "shown_price",
+        "is_active",
+        "updated_at",
+    )
     list_display_links = ("sku", "name")
-    list_filter = (CategoryFilter, BrandFilter, "is_active", PriceFilter)
+    list_filter: tuple[Any, ...] = (CategoryFilter, BrandFilter, "is_active", PriceFilter)
     list_select_related = ("category",)
     list_per_page = 50
     list_max_show_all = 200
@@ -127,9 +135,9 @@ class ProductAdmin(ImportExportModelAdmin):
     show_full_result_count = False
     paginator = EstimatingPaginator
     autocomplete_fields = ("category",)
-    readonly_fields = ("created_at", "updated_at")
+    readonly_fields: tuple[Any, ...] = ("created_at", "updated_at")
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
-    fieldsets = (
+    fieldsets: tuple[Any, ...] = (
         (None, {"fields": ("sku", "name", "brand", "category", "is_active")}),
         ("Text", {"fields": ("short_description", "description", "attributes")}),
         ("Price", {"fields": (("price", "currency"),)}),

@@ -46,10 +46,10 @@ def prepare(model: EmbeddingModel, scope: pipeline.Scope) -> int:
         # Rows on a lease are with a worker already.
         cursor.execute(
             f"""UPDATE embeddings_productembedding AS e
-            SET next_attempt_at = now(), attempts = 0
+            SET next_attempt_at = statement_timestamp(), attempts = 0
             WHERE e.model_id = {model.pk:d} AND {pipeline.UNSETTLED_SQL}{extra}
-                AND (e.next_attempt_at IS NULL OR e.next_attempt_at > now())
-                AND (e.lease_until IS NULL OR e.lease_until < now())""",
+                AND (e.next_attempt_at IS NULL OR e.next_attempt_at > statement_timestamp())
+                AND (e.lease_until IS NULL OR e.lease_until < statement_timestamp())""",
             values,
         )
     return remaining(model, scope)

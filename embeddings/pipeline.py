@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -81,9 +82,10 @@ class Scope:
         """Whether it leaves anything out."""
         return bool(self.category_path) or self.only_failed
 
-    def sql(self) -> tuple[str, list[object]]:
+    def sql(self) -> tuple[str, list[str]]:
         """An extra condition on the row `e`, and its parameters."""
-        conditions, values = "", []
+        conditions = ""
+        values: list[str] = []
         if self.category_path:
             conditions += (
                 " AND e.category_id IN (SELECT id FROM catalog_category"
@@ -113,8 +115,8 @@ def claim(model: EmbeddingModel, limit: int, scope: Scope = EVERYTHING) -> list[
         cursor.execute(
             f"""
             SELECT e.id, e.attempts FROM embeddings_productembedding AS e
-            WHERE e.model_id = {model.pk:d} AND {UNSETTLED_SQL} AND e.next_attempt_at <= now()
-                AND (e.lease_until IS NULL OR e.lease_until < now()){extra}
+            WHERE e.model_id = {model.pk:d} AND {UNSETTLED_SQL} AND e.next_attempt_at <= statement_timestamp()
+                AND (e.lease_until IS NULL OR e.lease_until < statement_timestamp()){extra}
             ORDER BY e.priority, e.next_attempt_at
             LIMIT %s FOR UPDATE SKIP LOCKED
             """,
@@ -146,15 +148,16 @@ def claim(model: EmbeddingModel, limit: int, scope: Scope = EVERYTHING) -> list[
             """,
             [settings.EMBEDDING_LEASE_S, rows],
         )
-        return [Claim(*columns[:4], text=_text(columns[4:])) for columns in cursor.fetchall()]
+        return [_claim(columns) for columns in cursor.fetchall()]
 
 
-def _text(columns: Sequence[object]) -> ProductText:
-    """The product's fields from a row of claim()'s query."""
-    *texts, attributes = columns
+def _claim(columns: Sequence[Any]) -> Claim:
+    """A row of claim()'s query."""
+    row, digest, lease, attempts, name, brand, category, short_description, description, attributes = columns
     if isinstance(attributes, str):  # Django leaves jsonb as text for its own fields to parse
         attributes = json.loads(attributes)
-    return ProductText(*texts, attributes=attributes)  # type: ignore[arg-type]
+    text = ProductText(name, brand, category, short_description, description, attributes)
+    return Claim(row, digest, lease, attempts, text)
 
 
 def _give_up(rows: list[int]) -> None:
@@ -178,8 +181,8 @@ def encode(encoder: Encoder, claims: Sequence[Claim]) -> Vectors:
 
 _STORE = """
 UPDATE embeddings_productembedding AS e
-SET vector = v.vector::halfvec, stored_digest = v.digest, embedded_at = now(), attempts = 0,
-    next_attempt_at = now(), lease_until = NULL, last_error = ''
+SET vector = v.vector::halfvec, stored_digest = v.digest, embedded_at = statement_timestamp(), attempts = 0,
+    next_attempt_at = statement_timestamp(), lease_until = NULL, last_error = ''
 FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS v(id, digest, vector)
 WHERE e.id = v.id AND e.wanted_digest = v.digest
 """
@@ -222,7 +225,7 @@ def fail(claim: Claim, message: str) -> Outcome:
             """
             UPDATE embeddings_productembedding
             SET lease_until = NULL, last_error = %s, next_attempt_at = CASE WHEN attempts >= %s THEN NULL
-                ELSE now() + make_interval(secs => %s * (1 + random() / 2)) END
+                ELSE statement_timestamp() + make_interval(secs => %s * (1 + random() / 2)) END
             WHERE id = %s AND wanted_digest = %s AND lease_until = %s
             """,
             [

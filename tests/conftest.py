@@ -1,6 +1,6 @@
 """What every test may use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -9,15 +9,36 @@ import pytest
 
 from catalog.models import Category, Product
 from embeddings import bell, jobs, pipeline
+from embeddings.model_files import PACKAGED_MODEL
+from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingModel
 
 
 @pytest.fixture(autouse=True)
-def _empty_queue() -> Iterator[None]:
+def _empty_queue() -> None:
     """Each test starts with no messages waiting and a bell that rings."""
     django_rq.get_queue(bell.QUEUE).connection.flushdb()
     bell.listen()
     jobs.stopping.clear()
-    yield
+
+
+@pytest.fixture(autouse=True)
+def _default_model(request: pytest.FixtureRequest) -> None:
+    """Tests that commit empty every table afterwards, the migrations' default model included: put it back."""
+    if {"transactional_db", "live_server"} & set(request.fixturenames) or _commits(request):
+        request.getfixturevalue("transactional_db")
+        EmbeddingModel.objects.get_or_create(
+            pk=DEFAULT_MODEL_ID,
+            defaults={
+                "name": PACKAGED_MODEL,
+                "dimensions": DEFAULT_DIMENSIONS,
+                "state": EmbeddingModel.State.ACTIVE,
+            },
+        )
+
+
+def _commits(request: pytest.FixtureRequest) -> bool:
+    marker = request.node.get_closest_marker("django_db")
+    return marker is not None and marker.kwargs.get("transaction", False)
 
 
 @pytest.fixture
