@@ -27,8 +27,10 @@ MAX_ATTRIBUTE_NAME_LENGTH = 200
 MAX_ATTRIBUTE_LENGTH = 10_000
 
 SKU_VALIDATOR = RegexValidator(
-    r"^[^\s/?#%\\\x00](?:[^/?#%\\\x00\n\r\t]*[^\s/?#%\\\x00])?$",
-    "A SKU stands in addresses: use no / ? # % or backslash, and no space at either end.",
+    # Neither "." nor "..", which an address takes for a place.
+    r"^(?!\.{1,2}$)[^\s/?#%\\\x00-\x1f\x7f](?:[^/?#%\\\x00-\x1f\x7f]*[^\s/?#%\\\x00-\x1f\x7f])?\Z",
+    # The message is a %-format.
+    "A SKU stands in addresses: use no / ? # %% or backslash, and no space at either end.",
 )
 
 

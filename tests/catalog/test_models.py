@@ -7,11 +7,14 @@ from django.contrib.postgres.search import SearchQuery
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
-from catalog.models import Product, validate_attributes
+from catalog.models import SKU_VALIDATOR, Product, validate_attributes
 
 pytestmark = pytest.mark.django_db
 
-INSERT = "INSERT INTO catalog_product (sku, name, price, currency, attributes) VALUES (%s, %s, %s, 'EUR', '{}') RETURNING id"
+INSERT = """
+    INSERT INTO catalog_product (sku, name, price, currency, attributes)
+    VALUES (%s, %s, %s, 'EUR', '{}') RETURNING id
+"""
 
 
 def insert(sku, name, price):
@@ -40,6 +43,20 @@ def test_raw_sql_gets_the_defaults():
 def test_the_database_refuses(sku, name, price, constraint):
     with pytest.raises(IntegrityError, match=constraint):
         insert(sku, name, price)
+
+
+@pytest.mark.parametrize(
+    "sku", ["a/b", "a?", "#a", "100%", "a\\b", " a", "a ", "a\nb", "a\x7fb", ".", "..", "a\n"]
+)
+def test_a_sku_that_cannot_stand_in_an_address_is_refused(sku):
+    with pytest.raises(ValidationError) as caught:
+        SKU_VALIDATOR(sku)
+    assert "use no / ? # % or backslash" in caught.value.messages[0]
+
+
+@pytest.mark.parametrize("sku", ["a", "A-1", "12 34", "...", "NS_1.2:x", "Ä1"])
+def test_an_ordinary_sku_is_taken(sku):
+    SKU_VALIDATOR(sku)
 
 
 def test_a_sku_is_there_once():
