@@ -70,6 +70,10 @@ class CategoryAdmin(admin.ModelAdmin):
 class ProductForm(forms.ModelForm):
     """A product, with attributes that people can read."""
 
+    image_url = forms.URLField(
+        label="Picture's address", max_length=1000, required=False, assume_scheme="https"
+    )
+
     class Meta:
         model = Product
         fields = FIELDS

@@ -75,7 +75,7 @@ class EmbeddingModelQuerySet(models.QuerySet["EmbeddingModel"]):
         return self.filter(state__in=["active", "building"]).order_by("state", "id")
 
 
-class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):
+class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):  # type: ignore[name-defined]
     """Vectors by their status."""
 
     def with_status(self) -> ProductEmbeddingQuerySet:

@@ -48,7 +48,9 @@ class Cursor:
         """Read what `encode` wrote for an ordering by `field`. Raises ValueError for anything else."""
         try:
             match orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)):
-                case [int(row), (None | str()) as value, bool(backward)] if row is not True and 0 < row <= _MAX_ID:
+                case [int(row), (None | str()) as value, bool(backward)] if (
+                    row is not True and 0 < row <= _MAX_ID
+                ):
                     _check(field, value)
                     return cls(row, value, backward)
         except (binascii.Error, UnicodeError) as error:
