@@ -201,9 +201,9 @@ STOREFRONT_EXAMPLES = env.list(
     default=[
         "drill for concrete",
         "gift for someone who loves cooking",
-        "stay dry on a long hike",
-        "something to keep the dog busy",
         "better light for my desk",
+        "sleep well while camping",
+        "birthday present for a four year old",
     ],
 )
 
