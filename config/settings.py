@@ -14,6 +14,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -139,12 +141,18 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis is a bell and a cache: a short timeout keeps a black-holed one from holding up a save or a search.
 REDIS_TIMEOUT_S = env.float("REDIS_TIMEOUT", default=0.2)
+_REDIS_CLIENT = {
+    "socket_timeout": REDIS_TIMEOUT_S,
+    "socket_connect_timeout": REDIS_TIMEOUT_S,
+    # The client's own retries would multiply the timeout; whoever calls knows what to do without Redis.
+    "retry": Retry(NoBackoff(), 0),
+}
 
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"socket_timeout": REDIS_TIMEOUT_S, "socket_connect_timeout": REDIS_TIMEOUT_S},
+        "OPTIONS": _REDIS_CLIENT,
     },
 }
 
@@ -152,10 +160,6 @@ RQ_QUEUES = {
     "embeddings": {
         "URL": REDIS_URL,
         "DEFAULT_TIMEOUT": 600,
-        "REDIS_CLIENT_KWARGS": {
-            "socket_timeout": REDIS_TIMEOUT_S,
-            "socket_connect_timeout": REDIS_TIMEOUT_S,
-        },
         # JSON, never pickle: whoever can write to Redis must not be able to run code here.
         "SERIALIZER": "rq.serializers.JSONSerializer",
     },
@@ -179,7 +183,7 @@ EMBEDDING_THREADS = env.int("EMBEDDING_THREADS", default=0)  # 0: as many as the
 EMBEDDING_CLAIM_SIZE = env.int("EMBEDDING_CLAIM_SIZE", default=256)
 EMBEDDING_LEASE_S = env.int("EMBEDDING_LEASE", default=120)
 EMBEDDING_MAX_ATTEMPTS = env.int("EMBEDDING_MAX_ATTEMPTS", default=5)
-EMBEDDING_RECONCILE_S = env.float("EMBEDDING_RECONCILE", default=5.0)
+EMBEDDING_RECONCILE_S = env.float("EMBEDDING_RECONCILE", default=1.0)
 # Batches after which a worker process starts afresh, against slow leaks in native code; 0 never.
 EMBEDDING_RECYCLE_BATCHES = env.int("EMBEDDING_RECYCLE_BATCHES", default=20_000)
 # Where converted models are kept; derived, safe to delete.

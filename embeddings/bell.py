@@ -6,10 +6,16 @@ ring may fail, but it may never fail, hold up or roll back the save that rang.
 
 import logging
 import time
+from functools import cache
 
-import django_rq
+from django.conf import settings
 from django.db import transaction
+from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+from rq.serializers import JSONSerializer
 
 logger = logging.getLogger("nearshelf.embeddings")
 
@@ -27,6 +33,12 @@ def ring_on_commit() -> None:
     transaction.on_commit(ring, robust=True)
 
 
+def listen() -> None:
+    """Forget that Redis was away: the next ring tries it."""
+    global _silent_until
+    _silent_until = 0.0
+
+
 def ring() -> bool:
     """Enqueue a drain job unless one is waiting already; return whether Redis was reached.
 
@@ -36,7 +48,7 @@ def ring() -> bool:
     if time.monotonic() < _silent_until:
         return False
     try:
-        queue = django_rq.get_queue(QUEUE)
+        queue = rope(settings.REDIS_URL)
         if queue.count == 0:
             queue.enqueue(DRAIN_JOB, result_ttl=0, failure_ttl=FAILURE_TTL_S)
     except (RedisError, OSError) as error:
@@ -44,3 +56,17 @@ def ring() -> bool:
         logger.warning("Redis cannot be reached (%s); workers find the work by themselves.", error)
         return False
     return True
+
+
+@cache
+def rope(url: str) -> Queue:
+    """The queue, on a connection that gives up quickly.
+
+    The client's own retries would multiply the timeout, and django-rq's connections take neither from the
+    settings when they are given as a URL.
+    """
+    timeout = settings.REDIS_TIMEOUT_S
+    connection = Redis.from_url(
+        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+    )
+    return Queue(QUEUE, connection=connection, serializer=JSONSerializer)

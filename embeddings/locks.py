@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from django.db import connection
 
 # First key of every advisory lock of this app.
-_NAMESPACE = 1_853_191_529
+NAMESPACE = 1_853_191_529
 # Second keys. Building and dropping of indexes is one at a time: two concurrent builds on a table wait for each
 # other's snapshots and deadlock.
 INDEXES = 0
@@ -60,12 +60,12 @@ def advisory(key: int, wait_s: float = 0.0) -> Iterator[bool]:
         # A session that broke has lost its locks already.
         if held and connection.connection is not None and not connection.connection.closed:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_NAMESPACE, key])
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [NAMESPACE, key])
 
 
 def _try_lock(key: int) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_NAMESPACE, key])
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [NAMESPACE, key])
         return bool(cursor.fetchone()[0])
 
 
@@ -80,6 +80,8 @@ def wait_for_older_writers(wait_s: float) -> bool:
         cursor.execute(_MARKS_SQL)
         newest, writers = cursor.fetchone()
         while True:
+            # Inside a transaction PostgreSQL would answer with what it saw at the first look.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(_OLDER_SQL, [writers, newest])
             if not cursor.fetchone()[0]:
                 return True

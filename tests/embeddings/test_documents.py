@@ -1,0 +1,41 @@
+"""The text that is embedded."""
+
+from embeddings.documents import MAX_CHARACTERS, ProductText, attribute_text, product_text
+
+
+def text(**fields: object) -> ProductText:
+    empty = {
+        "name": "",
+        "brand": "",
+        "category": "",
+        "short_description": "",
+        "description": "",
+        "attributes": {},
+    }
+    return ProductText(**(empty | fields))  # type: ignore[arg-type]
+
+
+def test_important_fields_come_first() -> None:
+    product = text(
+        name="Hammer drill",
+        brand="Borvik",
+        category="Tools > Drills",
+        short_description="For masonry.",
+        description="Drills\n  concrete.",
+        attributes={"colour": "red"},
+    )
+    assert product_text(product) == (
+        "Hammer drill. Borvik. Tools > Drills. For masonry. Drills concrete. colour: red"
+    )
+
+
+def test_empty_fields_leave_no_trace() -> None:
+    assert product_text(text(name="Nail", brand="  ")) == "Nail"
+
+
+def test_numbers_and_flags_are_left_out_of_the_attributes() -> None:
+    assert attribute_text({"weight": 3.5, "cordless": True, "code": "123", "colour": "red"}) == "colour: red"
+
+
+def test_the_text_is_capped() -> None:
+    assert len(product_text(text(name="Nail", description="long " * 10_000))) == MAX_CHARACTERS
