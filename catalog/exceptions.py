@@ -6,4 +6,12 @@ class CatalogError(Exception):
 
 
 class ImportFileError(CatalogError):
-    """A file cannot be read as a catalogue at all."""
+    """A file cannot be read as a catalogue at all, or not to its end."""
+
+
+class RowError(CatalogError):
+    """A row cannot become a product; `errors` has a reason for each field that is wrong."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        self.errors = errors
+        super().__init__("; ".join(f"{field} {reason}" for field, reason in errors.items()))

@@ -20,6 +20,10 @@ LEXICAL_DIMENSIONS = 1 << 29
 MAX_LEXEMES = 16_000
 # to_tsvector refuses more than 1 MiB of lexemes; what a raw writer stores beyond this is not indexed.
 MAX_INDEXED_CHARACTERS = 100_000
+# Characters that part words; a full stop and a slash do so only outside numbers. As SQL literals.
+_MARKS = """!"#$%&'()*+,-:;<=>?@[]^_`{|}~®™×“”„‘’«»–—…•\\"""
+_PUNCTUATION = "'" + _MARKS.replace("'", "''") + "'"
+_BLANKS = "'" + " " * len(_MARKS) + "'"
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class LexicalWeights(Func):
 def functions_sql(search_config: str) -> str:
     """SQL that creates (or replaces) the keyword index's functions for a text search configuration.
 
-    The functions and types of this schema are written with its name, or `pg_restore`, which runs with an empty search path, fails.
+    The functions and types of this schema are written with its name, or `pg_restore`, which runs with an empty
+    search path, fails.
     """
     if not search_config.replace("_", "").isalnum():
         raise ValueError(f"{search_config!r} is not the name of a text search configuration.")
@@ -72,26 +77,57 @@ def functions_sql(search_config: str) -> str:
         f"count(*) FILTER (WHERE w.label = '{field.label}') AS {field.label.lower()}_length"
         for field in FIELDS
     )
-    return f"""
+    return rf"""
 CREATE OR REPLACE FUNCTION public.catalog_fold(input text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     -- Without accents: decompose, then drop the combining marks. Decomposed fractions get an ordinary slash.
     SELECT replace(regexp_replace(
-        normalize(left(input, {MAX_INDEXED_CHARACTERS}), NFKD), '[\u0300-\u036f]', '', 'g'), '\u2044', '/')
+        normalize(left(input, {MAX_INDEXED_CHARACTERS}), NFKD), '[\u0300-\u036f]', '', 'g'), U&'\2044', '/')
+$$;
+
+CREATE OR REPLACE FUNCTION public.catalog_words(folded text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    -- Words and numbers alone, for PostgreSQL's parser makes one token of a path or a host name and reads the
+    -- hyphen of a part code as a minus sign. Numbers keep what is inside them: 1.5, 1/2; 6.0 is 6.
+    SELECT regexp_replace(regexp_replace(translate(folded, {_PUNCTUATION}, {_BLANKS}),
+        '(\d)\.0+(?![\d.])', '\1', 'g'), '(?<!\d)[./]|[./](?!\d)', ' ', 'g')
+$$;
+
+CREATE OR REPLACE FUNCTION public.catalog_compounds(folded text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    -- What is written with separators, once more without: TN-2110 is found as TN2110, wi-fi as wifi.
+    SELECT coalesce(string_agg(DISTINCT c.joined, ' '), '')
+    FROM (
+        SELECT m[1] AS written, regexp_replace(m[1], '[-._/]', '', 'g') AS joined
+        FROM regexp_matches(folded, '([[:alnum:]]+(?:[-._/][[:alnum:]]+)+)', 'g') AS m
+    ) AS c
+    WHERE length(c.joined) <= 40 AND CASE
+        WHEN c.joined ~ '^\d+$' THEN length(c.joined) >= 8 AND c.written !~ '[./]'
+        WHEN c.joined ~ '\d' THEN c.written !~ '^[\d.]+[[:alpha:]]+$'
+        ELSE c.written ~ '^[[:alpha:]]+-[[:alpha:]]+$'
+    END
+$$;
+
+CREATE OR REPLACE FUNCTION public.catalog_tokens(input text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    -- How text becomes lexemes, in products and in queries alike.
+    SELECT to_tsvector({config}, public.catalog_words(f.folded) || ' ' || public.catalog_compounds(f.folded))
+    FROM (SELECT public.catalog_fold(input) AS folded) AS f
 $$;
 
 CREATE OR REPLACE FUNCTION public.catalog_search_vector(
     name text, brand text, short_description text, description text, attributes jsonb
 ) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT setweight(to_tsvector({config}, public.catalog_fold(coalesce(name, ''))), 'A')
-        || setweight(to_tsvector({config}, public.catalog_fold(coalesce(brand, ''))), 'B')
-        || setweight(to_tsvector({config}, public.catalog_fold(
-            coalesce(short_description, '') || E'\n' || coalesce(description, ''))), 'C')
-        || setweight(to_tsvector({config}, public.catalog_fold(coalesce(
-            (SELECT string_agg(a.value, E'\n' ORDER BY a.key)
+    SELECT setweight(public.catalog_tokens(coalesce(name, '')), 'A')
+        || setweight(public.catalog_tokens(coalesce(brand, '')), 'B')
+        || setweight(public.catalog_tokens(
+            coalesce(short_description, '') || E'\n' || coalesce(description, '')), 'C')
+        || setweight(public.catalog_tokens(coalesce(
+            -- Of what a product has or has not, the name is what people look for.
+            (SELECT string_agg(CASE a.value WHEN 'true' THEN a.key ELSE a.value END, E'\n' ORDER BY a.key)
              FROM jsonb_each_text(CASE jsonb_typeof(attributes) WHEN 'object' THEN attributes ELSE '{{}}' END) AS a
-             WHERE a.value NOT IN ('true', 'false')),
-            ''))), 'D')
+             WHERE a.value <> 'false'),
+            '')), 'D')
 $$;
 
 CREATE OR REPLACE FUNCTION public.catalog_lexeme_dimension(lexeme text) RETURNS integer
@@ -125,5 +161,8 @@ DROP_FUNCTIONS_SQL = """
 DROP FUNCTION IF EXISTS public.catalog_lexical_weights(tsvector);
 DROP FUNCTION IF EXISTS public.catalog_lexeme_dimension(text);
 DROP FUNCTION IF EXISTS public.catalog_search_vector(text, text, text, text, jsonb);
+DROP FUNCTION IF EXISTS public.catalog_tokens(text);
+DROP FUNCTION IF EXISTS public.catalog_compounds(text);
+DROP FUNCTION IF EXISTS public.catalog_words(text);
 DROP FUNCTION IF EXISTS public.catalog_fold(text);
 """

@@ -1,5 +1,6 @@
 """What a product is."""
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -10,16 +11,19 @@ from django.contrib.postgres.search import SearchVectorField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F, Max, Q
+from django.db.models.functions import Length, Now
 from django.urls import reverse
 from pgvector.django import SparseVectorField
 
 from catalog.lexical import LEXICAL_DIMENSIONS, LexicalWeights, SearchVector
 from catalog.querysets import CategoryQuerySet, ProductManager
+from catalog.texts import printable, text_problem
 
 MAX_DESCRIPTION_LENGTH = 20_000
 MAX_ATTRIBUTES = 500
+MAX_ATTRIBUTE_NAME_LENGTH = 200
+MAX_ATTRIBUTE_LENGTH = 10_000
 
 SKU_VALIDATOR = RegexValidator(
     r"^[^\s/?#%\\\x00](?:[^/?#%\\\x00\n\r\t]*[^\s/?#%\\\x00])?$",
@@ -39,8 +43,21 @@ def validate_attributes(value: Any) -> None:
     if len(value) > MAX_ATTRIBUTES:
         raise ValidationError(f"A product may have at most {MAX_ATTRIBUTES} attributes.")
     for name, content in value.items():
-        if not isinstance(content, str | int | float | bool | None):
-            raise ValidationError(f"Attribute “{name}” must be a text, a number, true, false or null.")
+        if problem := _attribute_problem(name, content):
+            raise ValidationError(f"Attribute “{printable(name)}” {problem}.")
+
+
+def _attribute_problem(name: str, content: Any) -> str | None:
+    """Return what is wrong with one attribute; PostgreSQL's jsonb takes less than Python's JSON."""
+    if not isinstance(content, str | int | float | bool | None):
+        return "must be a text, a number, true, false or null"
+    if isinstance(content, float) and not math.isfinite(content):
+        return "must be a finite number"
+    if not name.strip() or len(name) > MAX_ATTRIBUTE_NAME_LENGTH:
+        return f"must have a name of 1 to {MAX_ATTRIBUTE_NAME_LENGTH} characters"
+    if isinstance(content, str) and len(content) > MAX_ATTRIBUTE_LENGTH:
+        return f"is {len(content):,} characters long; {MAX_ATTRIBUTE_LENGTH:,} is the most"
+    return text_problem(name) or (text_problem(content) if isinstance(content, str) else None)
 
 
 class Category(models.Model):
@@ -118,6 +135,22 @@ class Category(models.Model):
             if self.pk is not None and above.pk == self.pk:
                 raise ValidationError({"parent": "A category cannot be placed below itself."})
             above = above.parent
+        self._refuse_long_paths()
+
+    def _refuse_long_paths(self) -> None:
+        """Refuse a place where this category, or one below it, would have a path that is too long to store."""
+        stored = Category.objects.filter(pk=self.pk).first()
+        for field, own in (("path", self.slug), ("full_name", self.name)):
+            separator = "/" if field == "path" else " > "
+            length = len(getattr(self.parent, field) + separator if self.parent else "") + len(own)
+            if stored:
+                below = Category.objects.filter(path__startswith=f"{stored.path}/")
+                deepest = below.aggregate(length=Max(Length(field)))["length"]
+                length += deepest - len(getattr(stored, field)) if deepest else 0
+            if length > Category._meta.get_field(field).max_length:
+                raise ValidationError(
+                    "This place is too deep in the tree: the path of names becomes too long."
+                )
 
 
 class Product(models.Model):

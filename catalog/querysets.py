@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from django.db import models
+from django.conf import settings
+from django.contrib.postgres.search import SearchQuery
+from django.db import connection, models
 from django.db.models import Q
 
 if TYPE_CHECKING:
-    pass
+    from catalog.models import Product
+
+
+def _folded(text: str) -> str:
+    """Return the text without accents, as `catalog_fold` in the database does it."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+def _quoted(word: str) -> str:
+    """Return the word for use between the quotes of a tsquery."""
+    return word.replace("\\", "\\\\").replace("'", "''")
 
 
 class CategoryQuerySet(models.QuerySet["Category"]):
@@ -48,6 +61,46 @@ class ProductQuerySet(models.QuerySet["Product"]):
         if highest is not None:
             found = found.filter(price__lte=highest)
         return found
+
+    def matching(self, text: str) -> ProductQuerySet:
+        """Products whose SKU begins with the text, or with all its words in their name or brand.
+
+        A word may be just the beginning of one. The keyword index answers this, whatever the catalogue's size.
+        """
+        words = " & ".join(f"'{_quoted(word)}':*AB" for word in _folded(text).split())
+        if not words:
+            return self.all()
+        named = SearchQuery(words, config=settings.SEARCH_CONFIG, search_type="raw")
+        sku = text.strip()
+        return self.filter(Q(search_vector=named) | Q(sku__startswith=sku) | Q(sku__startswith=sku.upper()))
+
+    def update_columns(self, products: Sequence[Product], names: Sequence[str]) -> None:
+        """Write these columns (`category_id`, not `category`) of these products and `updated_at`, in one statement.
+
+        `bulk_update` says the same with a CASE for every value, which takes several times as long.
+        """
+        fields = [self.model._meta.get_field(name) for name in names]
+        # Without their length: a cast to varchar(500) would cut a text where an assignment refuses it.
+        assignments = [
+            f"{f.column} = v.{f.column}::{f.db_type(connection).partition('(')[0]}" for f in fields
+        ]
+        table = self.model._meta.db_table
+        row = f"(%s, {', '.join(['%s'] * len(fields))})"
+        values = [
+            value
+            for product in products
+            for value in (
+                product.pk,
+                *(f.get_db_prep_save(getattr(product, f.attname), connection) for f in fields),
+            )
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE {table} SET {', '.join(assignments)}, updated_at = now()"
+                f" FROM (VALUES {', '.join([row] * len(products))})"
+                f" AS v (id, {', '.join(f.column for f in fields)}) WHERE {table}.id = v.id",
+                values,
+            )
 
 
 class ProductManager(models.Manager["Product"].from_queryset(ProductQuerySet)):  # type: ignore[misc]

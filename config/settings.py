@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "search.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -172,6 +173,40 @@ RQ_SHOW_ADMIN_LINK = True
 SEARCH_CONFIG = env.str("SEARCH_CONFIG", default="english")
 DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="EUR")
 
+# convex | rrf: how the two legs of a hybrid search become one ranking.
+SEARCH_FUSION = env.str("SEARCH_FUSION", default="convex")
+# Share of meaning in a hybrid score, the rest is words; chosen by `tune_search`, see docs/relevance.md.
+SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.7)
+# A hit stays if its score is at least this share of the best one's; 0 keeps the junk tail.
+SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.5)
+# How many candidates the semantic leg brings; the keyword leg brings all up to the depth limit.
+SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
+# Filters that keep at most this many rows are answered by comparing all of them.
+SEARCH_EXACT_ROWS = env.int("SEARCH_EXACT_ROWS", default=5_000)
+SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=100)
+SEARCH_MAX_SCAN_TUPLES = env.int("SEARCH_MAX_SCAN_TUPLES", default=20_000)
+SEARCH_SCAN_MEM_MULTIPLIER = env.int("SEARCH_SCAN_MEM_MULTIPLIER", default=4)
+SEARCH_FACET_VALUES = env.int("SEARCH_FACET_VALUES", default=20)
+# A query waits this long for its vector, then it is answered from keywords.
+SEARCH_ENCODE_DEADLINE_S = env.float("SEARCH_ENCODE_DEADLINE", default=1.0)
+SEARCH_MODEL_RETRY_S = env.float("SEARCH_MODEL_RETRY", default=5.0)
+# Query vectors kept in each process, and how long Redis keeps them for the others (0: not at all).
+SEARCH_VECTOR_CACHE_SIZE = env.int("SEARCH_VECTOR_CACHE_SIZE", default=5_000)
+SEARCH_SHARED_CACHE_S = env.int("SEARCH_SHARED_CACHE", default=86_400)
+SEARCH_CACHE_RETRY_S = env.float("SEARCH_CACHE_RETRY", default=10.0)
+# Name of the shop on its pages, and wishes that its start page offers to try, parted by commas.
+SHOP_NAME = env.str("SHOP_NAME", default="Nearshelf")
+STOREFRONT_EXAMPLES = env.list(
+    "STOREFRONT_EXAMPLES",
+    default=[
+        "drill for concrete",
+        "gift for someone who loves cooking",
+        "stay dry on a long hike",
+        "something to keep the dog busy",
+        "better light for my desk",
+    ],
+)
+
 # --- Embeddings ------------------------------------------------------------------------------------------
 
 # auto | openvino | torch. `auto` takes OpenVINO on a CPU that has it, torch otherwise.
@@ -192,27 +227,61 @@ MODEL_CACHE_DIR = DATA_DIR / "models"
 # --- HTTP ------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
+    # Basic first: its challenge makes the answer to a stranger 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.SessionAuthentication",
-        "rest_framework.authentication.BasicAuthentication",
+        "search.authentication.BasicAuthentication",
+        "search.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["search.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["search.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["search.throttles.ClientThrottle"],
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "search.problems.exception_handler",
+    # `format` is no parameter here: what is unknown is refused.
+    "URL_FORMAT_OVERRIDE": None,
     # How many proxies stand before the shop: without it a client names its own address and escapes throttles.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
 }
+
+# Requests that one client may make, such as 300/min or 10/sec; empty for no limit.
+SEARCH_THROTTLE_ANON = env.str("SEARCH_THROTTLE_ANON", default="300/min")
+SEARCH_THROTTLE_USER = env.str("SEARCH_THROTTLE_USER", default="1200/min")
+SEARCH_THROTTLE_BATCH = env.str("SEARCH_THROTTLE_BATCH", default="30/min")
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Nearshelf",
+    "DESCRIPTION": "Search a shop's products by meaning and by words, and find products like another one.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ModeEnum": "search.query.Mode",
+        "EmbeddingStatusEnum": "embeddings.models.Status",
+    },
+}
+
+# Whoever sends this as a bearer token may read /metrics; staff always may.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 # Without a collectstatic step (make run), files are served from where they lie.
-WHITENOISE_USE_FINDERS = env.bool("WHITENOISE_USE_FINDERS", default=not STATIC_ROOT.exists())
+WHITENOISE_USE_FINDERS = env.bool("WHITENOISE_USE_FINDERS", default=not (STATIC_ROOT / "admin").exists())
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 HTTPS = env.bool("HTTPS", default=False)
 SECURE_SSL_REDIRECT = HTTPS
+# Load balancers ask these over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)

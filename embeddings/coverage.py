@@ -194,4 +194,4 @@ def _range_end(first: int) -> int | None:
             "SELECT max(id) FROM (SELECT id FROM catalog_product WHERE id > %s ORDER BY id LIMIT %s) AS p",
             [first, BATCH],
         )
-        return cursor.fetchone()[0]  # type: ignore[no-any-return]
+        return cursor.fetchone()[0]

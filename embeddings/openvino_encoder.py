@@ -172,7 +172,9 @@ def _write(source: str, revision: str, folder: Path) -> None:
             "This model has no fast tokenizer, which OpenVINO needs here. Set EMBEDDING_RUNTIME=torch."
         )
     features = transformer.preprocess(list(REFERENCE_TEXTS[:2]))
-    inputs = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in features]
+    inputs: list[str] = [
+        name for name in ("input_ids", "attention_mask", "token_type_ids") if name in features
+    ]
     graph = _traced(_pipeline(transformer, inputs), {name: features[name] for name in inputs})
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
     try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
+from pgvector import HalfVector
+from pgvector.django import CosineDistance, HalfVectorField
 
 if TYPE_CHECKING:
     from embeddings.models import EmbeddingModel
@@ -31,17 +33,39 @@ class Status(models.TextChoices):
     INACTIVE = "inactive", "Inactive"
 
 
+_IS_READY = Q(stored_digest=F("wanted_digest"))
+_GAVE_UP = Q(next_attempt_at__isnull=True)
+_HAS_VECTOR = Q(stored_digest__isnull=False)
+
+
 def status_expression() -> Case:
     """SQL expression for the status of a ProductEmbedding row."""
     return Case(
         When(is_active=False, then=Value(Status.INACTIVE)),
-        When(stored_digest=F("wanted_digest"), then=Value(Status.READY)),
-        When(next_attempt_at__isnull=True, then=Value(Status.FAILED)),
+        When(_IS_READY, then=Value(Status.READY)),
+        When(_GAVE_UP, then=Value(Status.FAILED)),
         When(lease_until__gt=Now(), then=Value(Status.PROCESSING)),
-        When(stored_digest__isnull=False, then=Value(Status.STALE)),
+        When(_HAS_VECTOR, then=Value(Status.STALE)),
         default=Value(Status.PENDING),
         output_field=models.CharField(),
     )
+
+
+def status_condition(status: Status) -> Q:
+    """Condition for rows of one status, in the form that the queue's partial index serves."""
+    if status == Status.INACTIVE:
+        return Q(is_active=False)
+    if status == Status.READY:
+        return Q(is_active=True) & _IS_READY
+    unsettled = Q(is_active=True) & UNSETTLED
+    if status == Status.FAILED:
+        return unsettled & _GAVE_UP
+    waiting = unsettled & ~_GAVE_UP
+    leased = Q(lease_until__isnull=False) & Q(lease_until__gt=Now())
+    if status == Status.PROCESSING:
+        return waiting & leased
+    free = waiting & (Q(lease_until__isnull=True) | Q(lease_until__lte=Now()))
+    return free & (_HAS_VECTOR if status == Status.STALE else ~_HAS_VECTOR)
 
 
 class EmbeddingModelQuerySet(models.QuerySet["EmbeddingModel"]):
@@ -56,12 +80,24 @@ class EmbeddingModelQuerySet(models.QuerySet["EmbeddingModel"]):
         return self.filter(state__in=["active", "building"]).order_by("state", "id")
 
 
-class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):
+class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):  # type: ignore[name-defined]
     """Vectors by their status."""
 
     def with_status(self) -> ProductEmbeddingQuerySet:
         """Annotate `status`, one of `Status`."""
         return self.annotate(status=status_expression())
+
+    def nearest_to(self, vector: Any, dimensions: int) -> ProductEmbeddingQuerySet:
+        """Rows with a vector by cosine distance to `vector` `(dimensions,)`, annotated as `distance`.
+
+        The cast is the HNSW index's own expression, so that PostgreSQL may use it.
+        """
+        stored = Cast("vector", HalfVectorField(dimensions=dimensions))
+        return (
+            self.filter(vector__isnull=False)
+            .annotate(distance=CosineDistance(stored, HalfVector(vector)))
+            .order_by("distance", "pk")
+        )
 
     def unsettled(self) -> ProductEmbeddingQuerySet:
         """Rows of active products that still want work, failed ones included."""

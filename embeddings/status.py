@@ -68,12 +68,7 @@ def failures(model: EmbeddingModel, limit: int = 10) -> list[dict[str, Any]]:
 
 def status_of(product: Product) -> dict[str, Any]:
     """One product's status under the active model: {"status", "embedded_at", "attempts", "last_error"}."""
-    row = (
-        ProductEmbedding.objects.filter(product=product, model__state="active")
-        .defer("vector")
-        .with_status()
-        .first()
-    )
+    row = rows_by_product([product.pk]).get(product.pk)
     if row is None:
         return {"status": Status.PENDING.value, "embedded_at": None, "attempts": 0, "last_error": ""}
     return {
@@ -82,6 +77,17 @@ def status_of(product: Product) -> dict[str, Any]:
         "attempts": row.attempts,
         "last_error": row.last_error,
     }
+
+
+def rows_by_product(product_ids: list[int]) -> dict[int, ProductEmbedding]:
+    """Rows under the active model with their `status`, without the vectors, in one query."""
+    rows = (
+        ProductEmbedding.objects.filter(product_id__in=product_ids, model__state=EmbeddingModel.State.ACTIVE)
+        .select_related("model")
+        .defer("vector")
+        .with_status()
+    )
+    return {row.product_id: row for row in rows}
 
 
 def pgvector_version() -> tuple[int, ...] | None:

@@ -20,14 +20,15 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
-from embeddings import bell, jobs
+from embeddings import bell, jobs, upkeep
 from embeddings.encoders import encoder_for
-from embeddings.exceptions import ModelUnavailableError
+from embeddings.exceptions import EmbeddingError, ModelUnavailableError
 from embeddings.models import EmbeddingModel
 
 logger = logging.getLogger("nearshelf.embeddings")
 
 REDIS_RETRY_S = 2.0
+UPKEEP_S = 5.0
 
 
 class EmbeddingWorker(SimpleWorker):
@@ -79,6 +80,9 @@ def run(burst: bool = False) -> None:
     _install_signals()
     reconciler = threading.Thread(target=_reconcile_forever, name="reconciler", daemon=True)
     reconciler.start()
+    # Apart from the reconciler: a large index takes minutes to build, and edits go on meanwhile.
+    upkeeper = threading.Thread(target=_keep_up_forever, name="upkeep", daemon=True)
+    upkeeper.start()
     while not jobs.stopping.is_set():
         try:
             queue = django_rq.get_queue(bell.QUEUE)
@@ -122,6 +126,18 @@ def _reconcile_forever() -> None:
             complain(f"PostgreSQL cannot be reached: {error}")
             connection.close()
         jobs.stopping.wait(settings.EMBEDDING_RECONCILE_S)
+    connection.close()
+
+
+def _keep_up_forever() -> None:
+    """Complete models that came to life, and mend indexes. Not waited for at the end: a build takes its time."""
+    while not jobs.stopping.wait(UPKEEP_S):
+        try:
+            close_old_connections()
+            upkeep.mend()
+        except (DatabaseError, EmbeddingError) as error:
+            logger.warning("Upkeep failed, and is tried again: %s", error)
+            connection.close()
     connection.close()
 
 

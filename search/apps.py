@@ -8,3 +8,7 @@ class SearchConfig(AppConfig):
 
     name = "search"
     verbose_name = "Search"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from search import checks  # noqa: F401

@@ -2,7 +2,9 @@
 
 
 class SearchError(Exception):
-    """Base of all errors of this app."""
+    """Base of all errors of this app; `status` is what HTTP calls it."""
+
+    status = 400
 
 
 class InvalidQueryError(SearchError):
@@ -11,3 +13,19 @@ class InvalidQueryError(SearchError):
     def __init__(self, errors: dict[str, list[str]]) -> None:
         super().__init__("; ".join(f"{name}: {' '.join(texts)}" for name, texts in errors.items()))
         self.errors = errors
+
+
+class ProductNotFoundError(SearchError):
+    """There is no active product with this SKU."""
+
+    status = 404
+
+    def __init__(self, sku: str) -> None:
+        super().__init__(f"There is no product with the SKU “{sku}”.")
+        self.sku = sku
+
+
+class EncodingUnavailableError(SearchError):
+    """The query has no vector, now; the search answers from keywords."""
+
+    status = 503

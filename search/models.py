@@ -1,1 +1,55 @@
 """What search remembers between queries."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+
+from search.querysets import SynonymQuerySet
+
+
+class Term(models.Model):
+    """A lexeme of the keyword index and how many active products have it: what idf is made of."""
+
+    lexeme = models.TextField(primary_key=True)
+    documents = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["lexeme"], opclasses=["text_pattern_ops"], name="term_prefix")]
+
+
+class Word(models.Model):
+    """A word as the catalogue spells it: what spelling is corrected to, and what completes a prefix."""
+
+    word = models.TextField(primary_key=True)
+    documents = models.PositiveIntegerField()
+    # The word, and the word with any one letter left out: two words that share one of these are a typo apart.
+    deletions = ArrayField(models.TextField(), default=list)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["word"], opclasses=["text_pattern_ops"], name="word_prefix"),
+            GinIndex(fields=["deletions"], name="word_deletions"),
+        ]
+
+
+class TermStatistics(models.Model):
+    """One row: the size of the catalogue when the terms were counted, and when that was."""
+
+    documents = models.PositiveIntegerField()
+    refreshed_at = models.DateTimeField()
+
+
+class Synonym(models.Model):
+    """Words that staff say mean the same: a query with one of them finds the other."""
+
+    term = models.CharField(max_length=100, help_text="What customers type, such as “telly”.")
+    means = models.CharField(max_length=100, help_text="What the catalogue calls it, such as “television”.")
+    both_ways = models.BooleanField(default=True, help_text="Also find the first for the second.")
+
+    objects = SynonymQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["term", "means"], name="synonym_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.term} {'=' if self.both_ways else '→'} {self.means}"

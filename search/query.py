@@ -62,3 +62,22 @@ class SimilarQuery:
     min_score: float | None = None  # 0..1
     diversity: float = 0.0  # MMR: 0 nearest only, 1 as unlike each other as can be
     explain: bool = False
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A product to go towards, or with a negative weight away from."""
+
+    sku: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class SeedQuery:
+    """Products near several products at once, none of them among the answers."""
+
+    seeds: tuple[Seed, ...]
+    filters: Filters = field(default_factory=Filters)
+    limit: int = 10
+    min_score: float | None = None  # 0..1
+    diversity: float = 0.0

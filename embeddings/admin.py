@@ -1,0 +1,273 @@
+"""What staff see of embeddings: a badge and a panel at each product, and the models."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django_rq.admin import QueueAdmin as DashboardAdmin
+from django_rq.models import Dashboard
+
+from catalog.admin import ProductAdmin as CatalogProductAdmin
+from catalog.models import Product
+from embeddings import bell, panel, status
+from embeddings.badges import badge
+from embeddings.models import EmbeddingModel, ProductEmbedding
+from embeddings.querysets import Status, status_condition
+
+# More than one page of the list shows at most.
+MAX_POLLED = 500
+
+
+class EmbeddingStatusFilter(admin.SimpleListFilter):
+    """Products by the status of their vector under the active model."""
+
+    title = "embedding status"
+    parameter_name = "embedding"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        """See SimpleListFilter."""
+        return [(choice.value, str(choice.label)) for choice in Status]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """See SimpleListFilter."""
+        value = self.value()
+        if value not in Status.values:
+            return queryset
+        rows = ProductEmbedding.objects.filter(
+            status_condition(Status(value)), model__state=EmbeddingModel.State.ACTIVE
+        )
+        return queryset.filter(pk__in=rows.values("product_id"))
+
+
+admin.site.unregister(Product)
+
+
+@admin.register(Product)
+class ProductAdmin(CatalogProductAdmin):
+    """The catalogue's products, with what became of their vectors."""
+
+    # The badge stands beside the name, where the narrowest window still shows it.
+    list_display = (
+        "sku",
+        "name",
+        "embedding",
+        "brand",
+        "category",
+        "shown_price",
+        "is_active",
+        "embedded_at",
+    )
+    list_filter = (EmbeddingStatusFilter, *CatalogProductAdmin.list_filter)
+    readonly_fields = (*CatalogProductAdmin.readonly_fields, "embedding_panel")
+    fieldsets = (
+        *CatalogProductAdmin.fieldsets,
+        ("Search", {"fields": ("embedding_panel",)}),
+    )
+    actions = ("reembed", "retry_failed", "activate", "deactivate")
+
+    class Media:
+        """The badge's look, and the script that keeps it up to date."""
+
+        css = {"all": ("embeddings/badge.css",)}
+        js = ("embeddings/badge.js",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address that the badge's script asks."""
+        view = self.admin_site.admin_view(self.embedding_status_view)
+        own = path("embedding-status/", view, name="catalog_product_embedding_status")
+        return [own, *super().get_urls()]
+
+    def embedding_status_view(self, request: HttpRequest) -> HttpResponse:
+        """Badges of the products in `ids` as {"id": html}."""
+        if not self.has_view_permission(request):
+            return JsonResponse({"detail": "You may not view products."}, status=403)
+        ids = [int(part) for part in request.GET.get("ids", "").split(",") if part.isdecimal()][:MAX_POLLED]
+        rows = status.rows_by_product(ids)
+        return JsonResponse(
+            {str(row.product_id): badge(row.product_id, row.status) for row in rows.values()},
+            headers={"Cache-Control": "no-store"},
+        )
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Fetch the vectors' status of the whole page at once."""
+        changelist = super().get_changelist_instance(request)
+        products = list(changelist.result_list)
+        rows = status.rows_by_product([product.pk for product in products])
+        for product in products:
+            product.embedding_row = rows.get(product.pk)
+        changelist.result_list = products
+        return changelist
+
+    @admin.display(description="embedding")
+    def embedding(self, product: Product) -> SafeString:
+        """Badge in the list."""
+        row = getattr(product, "embedding_row", None)
+        return badge(product.pk, row.status if row else Status.PENDING)
+
+    @admin.display(description="embedded at")
+    def embedded_at(self, product: Product) -> Any:
+        """When the stored vector was made."""
+        row = getattr(product, "embedding_row", None)
+        return row.embedded_at if row else None
+
+    @admin.display(description="Embedding")
+    def embedding_panel(self, product: Product) -> SafeString | str:
+        """What the encoder reads, what came of it, and which products are near."""
+        if product.pk is None:
+            return "Save the product first; it is embedded within a second or two."
+        return render_to_string("admin/embeddings/panel.html", panel.of(product))
+
+    @admin.action(description="Embed selected products again", permissions=["change"])
+    def reembed(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        """Have vectors made anew; the old ones stay in use until then."""
+
+        def run() -> int:
+            return self._rows(queryset).reembed()
+
+        return self._confirmed(request, queryset, "reembed", "embed again", run)
+
+    @admin.action(description="Retry failed embeddings of selected products", permissions=["change"])
+    def retry_failed(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        """Give failed products a fresh start."""
+
+        def run() -> int:
+            return self._rows(queryset).retry()
+
+        return self._confirmed(request, queryset, "retry_failed", "retry", run)
+
+    @admin.action(description="Activate selected products", permissions=["change"])
+    def activate(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        """Show the products to customers."""
+
+        def run() -> int:
+            return queryset.filter(is_active=False).update(is_active=True)
+
+        return self._confirmed(request, queryset, "activate", "activate", run)
+
+    @admin.action(description="Deactivate selected products", permissions=["change"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        """Hide the products from customers."""
+
+        def run() -> int:
+            return queryset.filter(is_active=True).update(is_active=False)
+
+        return self._confirmed(request, queryset, "deactivate", "deactivate", run)
+
+    def _rows(self, queryset: QuerySet) -> Any:
+        """The vectors of these products under every live model."""
+        return ProductEmbedding.objects.filter(
+            product__in=queryset.order_by().values("pk"), model__in=EmbeddingModel.objects.live()
+        )
+
+    def _confirmed(
+        self, request: HttpRequest, queryset: QuerySet, action: str, verb: str, run: Any
+    ) -> HttpResponse | None:
+        """Ask first; on yes, run in one transaction, note it in the history and ring the bell."""
+        if request.POST.get("confirmed") != "yes":
+            context = {
+                **self.admin_site.each_context(request),
+                "title": f"Are you sure that you want to {verb} these products?",
+                "verb": verb,
+                "action": action,
+                "opts": self.model._meta,
+                "total": queryset.count(),
+                "examples": list(queryset[:20]),
+                "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+                "select_across": request.POST.get("select_across", "0"),
+                "media": self.media,
+            }
+            return TemplateResponse(request, "admin/embeddings/confirm_action.html", context)
+        with transaction.atomic():
+            touched = list(queryset.values_list("pk", flat=True)[:1000])
+            changed = run()
+            LogEntry.objects.log_actions(
+                str(request.user.pk),
+                Product.objects.filter(pk__in=touched),
+                CHANGE,
+                change_message=f"Bulk action: {verb}.",
+            )
+            bell.ring_on_commit()
+        self.message_user(request, f"{verb.capitalize()}: {changed} products.", messages.SUCCESS)
+        return None
+
+
+@admin.register(EmbeddingModel)
+class EmbeddingModelAdmin(admin.ModelAdmin):
+    """Models are added and switched by commands and actions, never by editing a row."""
+
+    list_display = ("name", "dimensions", "state", "template_version", "coverage", "created_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """No: `manage.py embedding_models add` loads the model and finds its dimensions."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """No: another name would make the vectors lie."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """No: `manage.py embedding_models remove` also drops the index."""
+        return False
+
+    @admin.display(description="ready")
+    def coverage(self, model: EmbeddingModel) -> SafeString:
+        """Share of active products whose vector is up to date."""
+        counts = status.counts(model)
+        total = sum(counts.values()) - counts[Status.INACTIVE]
+        share = 100 * counts[Status.READY] / total if total else 100
+        return format_html("{} % ({} of {})", f"{share:.1f}", counts[Status.READY], total)
+
+
+admin.site.unregister(Dashboard)
+
+
+@admin.register(Dashboard)
+class QueueAdmin(DashboardAdmin):
+    """django-rq's pages show and requeue raw messages: for superusers."""
+
+    def get_urls(self) -> list[Any]:
+        """The same addresses, each behind a check."""
+        urls = super().get_urls()
+        for url in urls:
+            url.callback = _superusers_only(url.callback)
+        return urls
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """See ModelAdmin."""
+        return _superusers_only(super().changelist_view)(request, extra_context)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Whether the admin's index shows it."""
+        return _is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """See ModelAdmin."""
+        return _is_superuser(request)
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and request.user.is_superuser)
+
+
+def _superusers_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Refuse everybody else with a 403, strangers included."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not _is_superuser(request):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded

@@ -1,0 +1,38 @@
+// Keeps the badges of products that are not settled yet up to date, without a reload.
+"use strict";
+{
+  const INTERVAL_MS = 700;
+  const GIVE_UP_MS = 10 * 60 * 1000;
+  const started = Date.now();
+
+  const unsettled = () => [...document.querySelectorAll('.embedding-badge[data-settled="false"]')];
+
+  const refresh = async () => {
+    const badges = unsettled();
+    if (!badges.length || Date.now() - started > GIVE_UP_MS) return;
+    if (!document.hidden) {
+      const ids = [...new Set(badges.map((badge) => badge.dataset.product))].join(",");
+      try {
+        const url = badgeUrl();
+        const response = await fetch(`${url}?ids=${ids}`, { credentials: "same-origin" });
+        if (!response.ok) return;
+        const found = await response.json();
+        for (const badge of badges) {
+          const html = found[badge.dataset.product];
+          if (html === undefined) continue;
+          const template = document.createElement("template");
+          template.innerHTML = html;
+          badge.replaceWith(template.content);
+        }
+      } catch (error) {
+        // The server may be restarting; the next look will tell.
+      }
+    }
+    setTimeout(refresh, INTERVAL_MS);
+  };
+
+  // The admin's address of products, wherever the site is mounted.
+  const badgeUrl = () => location.pathname.replace(/(\/catalog\/product\/).*$/, "$1embedding-status/");
+
+  document.addEventListener("DOMContentLoaded", () => setTimeout(refresh, INTERVAL_MS / 2));
+}

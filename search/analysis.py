@@ -1,0 +1,184 @@
+"""From the visitor's words to the lexemes of the index, with their document frequencies, in one statement."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from django.conf import settings
+
+from search.lexical import Group, Lexeme, LexicalQuery, idf, phrase_sql
+from search.models import Synonym
+from search.parsing import ParsedText, split_code
+from search.statements import fetch
+from search.terms import catalogue_size
+
+# A growing last word is completed only where it stands for next to nothing itself.
+RARE_AGAINST_COMPLETION = 0.02
+MAX_COMPLETIONS = 8
+COMPLETION_WEIGHT = 0.5
+SYNONYM_WEIGHT = 0.8
+# What a well-matched name gives of a term's idf: the yardstick of a good match.
+GOOD_MATCH = 1.4
+MAX_SKU_LENGTH = 64
+
+_ANALYSE_SQL = """
+SELECT i.place, w.compound, t.lexeme, t.positions[1], public.catalog_lexeme_dimension(t.lexeme),
+    coalesce(s.documents, 0)
+FROM unnest(%s::text[]) WITH ORDINALITY AS i(input, place)
+CROSS JOIN LATERAL (SELECT public.catalog_fold(i.input) AS folded) AS f
+CROSS JOIN LATERAL (VALUES
+    (false, public.catalog_words(f.folded)), (true, public.catalog_compounds(f.folded))
+) AS w(compound, words)
+CROSS JOIN LATERAL unnest(to_tsvector(%s::regconfig, w.words)) AS t
+LEFT JOIN search_term AS s ON s.lexeme = t.lexeme
+ORDER BY i.place, w.compound, t.positions[1]
+"""
+
+_COMPLETE_SQL = """
+SELECT lexeme, public.catalog_lexeme_dimension(lexeme), documents FROM search_term
+WHERE lexeme LIKE %s ORDER BY documents DESC, lexeme LIMIT %s
+"""
+
+
+class Analysis:
+    """The lexemes of many pieces of text, looked up together."""
+
+    def __init__(self, pieces: Iterable[str]) -> None:
+        self._pieces = list(dict.fromkeys(pieces))
+        self._plain: dict[str, list[Lexeme]] = defaultdict(list)
+        self._compound: dict[str, list[Lexeme]] = defaultdict(list)
+        if not self._pieces:
+            return
+        for place, compound, lexeme, _, dimension, documents in fetch(
+            _ANALYSE_SQL, (self._pieces, settings.SEARCH_CONFIG)
+        ):
+            found = self._compound if compound else self._plain
+            found[self._pieces[place - 1]].append(Lexeme(lexeme, dimension, documents))
+
+    def lexemes(self, piece: str) -> list[Lexeme]:
+        """The words of a piece, in order; stop words are gone."""
+        return self._plain.get(piece, [])
+
+    def compounds(self, piece: str) -> list[Lexeme]:
+        """What is written with separators in a piece, once more without."""
+        return self._compound.get(piece, [])
+
+
+def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
+    """Say a parsed query in the terms of the index."""
+    joined = ["".join(pair) for pair in zip(parsed.words, parsed.words[1:], strict=False)]
+    splits = {word: parts for word in parsed.words if (parts := split_code(word))}
+    synonyms = _synonyms(parsed.words)
+    meanings = [meaning for found in synonyms.values() for meaning in found]
+    analysis = Analysis(
+        [*parsed.words, *joined, *splits.values(), *meanings, *parsed.phrases, *parsed.excluded]
+    )
+    groups = [_group(word, splits.get(word), analysis) for word in parsed.words]
+    size = catalogue_size()
+    _add_joined(groups, joined, analysis, size)
+    _add_synonyms(groups, synonyms, analysis)
+    if parsed.ends_inside_a_word and groups:
+        _complete(groups[-1])
+    groups = [group for group in groups if group.alternatives]
+    phrases = [lexemes for phrase in parsed.phrases if (lexemes := analysis.lexemes(phrase))]
+    return LexicalQuery(
+        groups=tuple(groups),
+        phrases=tuple(phrase_sql(lexemes) for lexemes in phrases),
+        excluded=tuple(
+            _excluded_sql(piece, analysis) for piece in parsed.excluded if analysis.lexemes(piece)
+        ),
+        idf=_weights(groups, phrases, size),
+        ceiling=_ceiling(groups, phrases, size),
+        text=text.strip(),
+        codes=_codes(parsed, text.strip()),
+    )
+
+
+def _group(word: str, split: str | None, analysis: Analysis) -> Group:
+    """One word with the ways to write it: as typed, without its separators, parted where letters meet digits."""
+    group = Group(word)
+    for lexemes in (analysis.lexemes(word), *([one] for one in analysis.compounds(word))):
+        group.add(lexemes, 1.0)
+    if split:
+        group.add(analysis.lexemes(split), 1.0)
+    return group
+
+
+def _add_joined(groups: Sequence[Group], joined: Sequence[str], analysis: Analysis, size: int) -> None:
+    """`head set` also finds the catalogue's `headset`, which then counts as both words."""
+    for left, right, piece in zip(groups, groups[1:], joined, strict=False):
+        lexemes = analysis.lexemes(piece)
+        if len(lexemes) != 1 or not lexemes[0].documents or not (left.alternatives and right.alternatives):
+            continue
+        both = left.idf(size) + right.idf(size)
+        weight = both / max(idf(lexemes[0].documents, size), 1e-6)
+        left.add(lexemes, weight)
+        right.add(lexemes, weight)
+
+
+def _synonyms(words: Sequence[str]) -> dict[tuple[int, int], list[str]]:
+    """Staff's synonyms for runs of up to three words: (first word, end) -> what they mean."""
+    runs: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for length in (1, 2, 3):
+        for start in range(len(words) - length + 1):
+            runs[" ".join(words[start : start + length]).lower()].append((start, start + length))
+    found: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for run, meaning in Synonym.objects.meanings(list(runs)):
+        for place in runs[run]:
+            found[place].append(meaning)
+    return found
+
+
+def _add_synonyms(
+    groups: Sequence[Group], synonyms: dict[tuple[int, int], list[str]], analysis: Analysis
+) -> None:
+    for (start, end), meanings in synonyms.items():
+        for meaning in meanings:
+            for group in groups[start:end]:
+                group.add(analysis.lexemes(meaning), SYNONYM_WEIGHT)
+
+
+def _complete(group: Group) -> None:
+    """Let the last word stand for the words that it begins, where it is hardly a word of the catalogue itself."""
+    word = group.word.lower()
+    if len(word) < 2 or not re.fullmatch(r"\w+", word):
+        return
+    known = max((one.documents for one in group.lexemes()), default=0)
+    pattern = word.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%") + "%"
+    for lexeme, dimension, documents in fetch(_COMPLETE_SQL, (pattern, MAX_COMPLETIONS)):
+        if known <= documents * RARE_AGAINST_COMPLETION:
+            group.add([Lexeme(lexeme, dimension, documents)], COMPLETION_WEIGHT)
+
+
+def _excluded_sql(piece: str, analysis: Analysis) -> str:
+    """What is not wanted, in every way it is written in the index."""
+    ways = [analysis.lexemes(piece), *([one] for one in analysis.compounds(piece))]
+    return " | ".join(f"({phrase_sql(lexemes)})" for lexemes in ways if lexemes)
+
+
+def _weights(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: int) -> dict[int, float]:
+    """idf by dimension. The parts of a code share its weight, for each alone says little."""
+    weights: dict[int, float] = {}
+    for group in groups:
+        for lexemes, weight in group.alternatives:
+            for lexeme in lexemes:
+                share = weight * idf(lexeme.documents, size) / (len(lexemes) if group.is_compound else 1)
+                weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), share)
+    for phrase in phrases:
+        for lexeme in phrase:
+            weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), idf(lexeme.documents, size))
+    return weights
+
+
+def _ceiling(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: int) -> float:
+    """BM25 of a product whose name has every word of the query."""
+    total = sum(group.idf(size) for group in groups)
+    total += sum(idf(lexeme.documents, size) for lexemes in phrases for lexeme in lexemes)
+    return GOOD_MATCH * total
+
+
+def _codes(parsed: ParsedText, text: str) -> tuple[str, ...]:
+    """What of the query may be a SKU: the whole of it, and every word with a digit in it."""
+    words = [text, *(word for word in (*parsed.words, *parsed.phrases) if any(map(str.isdigit, word)))]
+    variants = [way for word in words for way in (word, word.upper(), word.lower())]
+    return tuple(dict.fromkeys(way for way in variants if 0 < len(way) <= MAX_SKU_LENGTH))

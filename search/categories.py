@@ -1,0 +1,61 @@
+"""The shop's tree of categories with what is in it."""
+
+import time
+from dataclasses import dataclass, field
+
+from catalog.models import Category
+
+# Levels that are shown; JSON that is nested much deeper cannot be written, nor read by most.
+MAX_DEPTH = 100
+# Counting 100,000 products takes tens of milliseconds; clients keep the answer for a minute anyway.
+KEPT_FOR_S = 5.0
+
+
+@dataclass
+class CategoryNode:
+    """A category; `product_count` counts active products in it and in everything below it."""
+
+    slug: str
+    name: str
+    path: str
+    product_count: int
+    children: list["CategoryNode"] = field(default_factory=list)
+
+
+_kept: tuple[float, list[CategoryNode]] | None = None
+
+
+def category_tree() -> list[CategoryNode]:
+    """The tree as it was at most KEPT_FOR_S seconds ago."""
+    global _kept
+    if _kept is None or time.monotonic() >= _kept[0]:
+        _kept = (time.monotonic() + KEPT_FOR_S, read_category_tree())
+    return _kept[1]
+
+
+def forget() -> None:
+    """Read the tree anew on the next question."""
+    global _kept
+    _kept = None
+
+
+def read_category_tree() -> list[CategoryNode]:
+    """The roots of the tree, by path, in one query. Below MAX_DEPTH levels, categories are only counted."""
+    rows = (
+        Category.objects.with_product_counts()
+        .order_by("path")
+        .values_list("pk", "parent_id", "slug", "name", "path", "product_count")
+    )
+    nodes: dict[int, CategoryNode] = {}
+    parents: dict[int, int | None] = {}
+    for pk, parent, slug, name, path, count in rows:
+        nodes[pk] = CategoryNode(slug, name, path, count)
+        parents[pk] = parent
+    # A path is longer than its parent's: from the longest on, every count is complete when it is passed up.
+    for pk in sorted(nodes, key=lambda one: len(nodes[one].path), reverse=True):
+        if (above := parents[pk]) is not None:
+            nodes[above].product_count += nodes[pk].product_count
+    for pk, node in nodes.items():
+        if (above := parents[pk]) is not None and node.path.count("/") < MAX_DEPTH:
+            nodes[above].children.append(node)
+    return [node for pk, node in nodes.items() if parents[pk] is None]

@@ -1,0 +1,201 @@
+"""The vector of a query: from a cache, or from the model within a deadline.
+
+One thread per process owns the encoder's queue. Whoever waits for it can stop waiting, and queries that arrive
+while it works are encoded together as its next batch.
+"""
+
+import logging
+import os
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+
+from embeddings.encoders import encoder_for
+from embeddings.exceptions import EmbeddingError
+from embeddings.models import EmbeddingModel
+from search.exceptions import EncodingUnavailableError
+from search.shared_cache import SharedCache
+
+logger = logging.getLogger("nearshelf.search")
+
+Vector = npt.NDArray[np.float32]
+Key = tuple[object, ...]
+
+MAX_BATCH = 32
+
+
+@dataclass
+class _Job:
+    model: EmbeddingModel
+    texts: list[str]
+    done: "Future[npt.NDArray[np.float32]]" = field(default_factory=Future)
+
+
+class QueryEncoder:
+    """Encodes queries in a thread of its own. One instance per process."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._busy_since: float | None = None
+        self._resting_until = 0.0
+        self._pid = os.getpid()
+        threading.Thread(target=self._work, name="query-encoder", daemon=True).start()
+
+    def encode(
+        self, model: EmbeddingModel, texts: Sequence[str], deadline_s: float | None
+    ) -> npt.NDArray[np.float32]:
+        """Vectors `(n, d)` of texts, in order. Raises EncodingUnavailableError after `deadline_s` at the latest."""
+        now = time.monotonic()
+        if now < self._resting_until:
+            raise EncodingUnavailableError("The embedding model has just failed; it is tried again shortly.")
+        stuck_for = now - (self._busy_since or now)
+        if deadline_s is not None and stuck_for > deadline_s:
+            raise EncodingUnavailableError("The embedding model is busy for longer than a query may wait.")
+        job = _Job(model, list(texts))
+        self._jobs.put(job)
+        try:
+            return job.done.result(deadline_s)
+        except FutureTimeoutError as error:
+            job.done.cancel()
+            raise EncodingUnavailableError("The embedding model did not answer in time.") from error
+        except Exception as error:
+            raise EncodingUnavailableError(str(error)) from error
+
+    def belongs_here(self) -> bool:
+        """Whether the thread runs in this process; it does not survive a fork."""
+        return self._pid == os.getpid()
+
+    def _work(self) -> None:
+        while True:
+            jobs = [self._jobs.get()]
+            self._busy_since = time.monotonic()
+            while sum(len(job.texts) for job in jobs) < MAX_BATCH:
+                try:
+                    jobs.append(self._jobs.get_nowait())
+                except queue.Empty:
+                    break
+            self._encode_jobs([job for job in jobs if job.done.set_running_or_notify_cancel()])
+            self._busy_since = None
+
+    def _encode_jobs(self, jobs: list[_Job]) -> None:
+        """Encode jobs of the same model together; a failure reaches everyone who waits for it."""
+        while jobs:
+            model = jobs[0].model
+            together = [job for job in jobs if job.model.pk == model.pk]
+            jobs = [job for job in jobs if job.model.pk != model.pk]
+            try:
+                vectors = encoder_for(model).encode_queries([text for job in together for text in job.texts])
+            except Exception as error:  # whatever the runtime raises, the search must go on
+                if not isinstance(error, EmbeddingError):
+                    logger.exception("Encoding a query failed")
+                self._resting_until = time.monotonic() + settings.SEARCH_MODEL_RETRY_S
+                for job in together:
+                    job.done.set_exception(error)
+                continue
+            start = 0
+            for job in together:
+                job.done.set_result(vectors[start : start + len(job.texts)])
+                start += len(job.texts)
+
+
+_encoder: QueryEncoder | None = None
+_encoder_lock = threading.Lock()
+_recent: OrderedDict[Key, Vector] = OrderedDict()
+_recent_lock = threading.Lock()
+_shared = SharedCache()
+
+
+def query_vectors(
+    model: EmbeddingModel, texts: Sequence[str], deadline_s: float | None = None
+) -> list[Vector]:
+    """Unit vectors `(d,)` float32 of queries, in order. Raises EncodingUnavailableError.
+
+    Only vectors are remembered, never failures. `deadline_s` defaults to SEARCH_ENCODE_DEADLINE_S.
+    """
+    keys = [_key(model, text) for text in texts]
+    found = {
+        key: vector for key in dict.fromkeys(keys) if (vector := _look_up(key, model.dimensions)) is not None
+    }
+    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+    if missing:
+        deadline_s = settings.SEARCH_ENCODE_DEADLINE_S if deadline_s is None else deadline_s
+        vectors = _this_process().encode(model, list(missing.values()), deadline_s)
+        for key, vector in zip(missing, vectors, strict=True):
+            found[key] = vector
+            _remember(key, vector)
+            _shared.set(_name(key), vector.astype(np.float32).tobytes())
+    return [found[key] for key in keys]
+
+
+def warm_up(timeout_s: float = 120.0) -> None:
+    """Load the active model into this process. Raises EncodingUnavailableError where that fails."""
+    model = active_model()
+    _this_process().encode(model, ["warm"], timeout_s)
+
+
+def active_model() -> EmbeddingModel:
+    """The model that queries are encoded with. Raises EncodingUnavailableError where there is none."""
+    try:
+        return EmbeddingModel.objects.active()
+    except EmbeddingModel.DoesNotExist as error:
+        raise EncodingUnavailableError("No embedding model is active.") from error
+
+
+def forget_vectors() -> None:
+    """Empty this process's cache of query vectors."""
+    with _recent_lock:
+        _recent.clear()
+
+
+def _this_process() -> QueryEncoder:
+    global _encoder
+    with _encoder_lock:
+        if _encoder is None or not _encoder.belongs_here():
+            _encoder = QueryEncoder()
+        return _encoder
+
+
+def _key(model: EmbeddingModel, text: str) -> Key:
+    """Everything that makes two vectors comparable, and the text as the encoder sees it."""
+    return (
+        model.pk,
+        model.name,
+        model.revision,
+        model.dimensions,
+        model.query_prompt,
+        " ".join(text.split()),
+    )
+
+
+def _name(key: Key) -> str:
+    return "query-vector:" + sha256(repr(key).encode()).hexdigest()
+
+
+def _look_up(key: Key, dimensions: int) -> Vector | None:
+    with _recent_lock:
+        if key in _recent:
+            _recent.move_to_end(key)
+            return _recent[key]
+    stored = _shared.get(_name(key))
+    if not isinstance(stored, bytes) or len(stored) != 4 * dimensions:
+        return None
+    vector = np.frombuffer(stored, dtype=np.float32)
+    _remember(key, vector)
+    return vector
+
+
+def _remember(key: Key, vector: Vector) -> None:
+    with _recent_lock:
+        _recent[key] = vector
+        while len(_recent) > settings.SEARCH_VECTOR_CACHE_SIZE:
+            _recent.popitem(last=False)

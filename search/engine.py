@@ -1,0 +1,167 @@
+"""What happens to a query, top to bottom.
+
+parse -> encode (cached) -> resolve the filters -> semantic and keyword candidates under the same filters -> fuse ->
+cut off -> total and facets of that set -> page -> hydrate.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+
+from search import browse, encoding, facets
+from search.analysis import analyse
+from search.exceptions import EncodingUnavailableError, InvalidQueryError
+from search.explain import matched_words
+from search.hydrate import hydrate
+from search.lexical import LexicalQuery
+from search.parsing import ParsedText, parse
+from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode, SearchQuery
+from search.ranking import Plan, Ranking, rank
+from search.results import FacetValue, Hit, SearchResult
+from search.scope import Condition, Scope, resolve
+from search.semantic import Vector, VectorSpace
+from search.stopwatch import Stopwatch
+
+logger = logging.getLogger("nearshelf.search")
+
+Encoded = tuple[VectorSpace, Vector] | None
+
+
+def search_products(query: SearchQuery) -> SearchResult:
+    """Answer one search. Raises InvalidQueryError; where the model cannot be used, answers from keywords."""
+    check(query)
+    watch = Stopwatch()
+    parsed = parse(query.text)
+    with watch.timing("encode"):
+        encoded = _encode([(query, parsed)])[0]
+    return _answer(query, parsed, encoded, watch)
+
+
+def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
+    """Answer several searches, in order; their texts are encoded together. Raises InvalidQueryError."""
+    if len(queries) > MAX_BATCH:
+        raise InvalidQueryError({"queries": [f"At most {MAX_BATCH} queries at a time."]})
+    for query in queries:
+        check(query)
+    watch = Stopwatch()
+    pairs = [(query, parse(query.text)) for query in queries]
+    with watch.timing("encode"):
+        encoded = _encode(pairs)
+    return [
+        _answer(query, parsed, vector, watch.branch())
+        for (query, parsed), vector in zip(pairs, encoded, strict=True)
+    ]
+
+
+def check(query: SearchQuery) -> None:
+    """Refuse what cannot be answered. Raises InvalidQueryError with one entry per bad parameter."""
+    errors: dict[str, list[str]] = {}
+    if len(query.text) > MAX_QUERY_LENGTH:
+        errors["q"] = [f"At most {MAX_QUERY_LENGTH} characters."]
+    if not 1 <= query.page_size <= MAX_PAGE_SIZE:
+        errors["page_size"] = [f"Between 1 and {MAX_PAGE_SIZE}."]
+    elif query.page < 1 or query.page * query.page_size > MAX_DEPTH:
+        errors["page"] = [f"From 1, and no deeper than the first {MAX_DEPTH} results."]
+    if query.min_score is not None and not 0 <= query.min_score <= 1:
+        errors["min_score"] = ["Between 0 and 1."]
+    lowest, highest = query.filters.price_min, query.filters.price_max
+    if lowest is not None and highest is not None and lowest > highest:
+        errors["price_min"] = ["Must not be above price_max."]
+    if errors:
+        raise InvalidQueryError(errors)
+    facets.check_names(query.facets)
+
+
+def _encode(pairs: Sequence[tuple[SearchQuery, ParsedText]]) -> list[Encoded]:
+    """The vectors of the queries that need one; None for all of them where the model cannot be used."""
+    wanting = [place for place, (query, parsed) in enumerate(pairs) if _wants_vector(query, parsed)]
+    encoded: list[Encoded] = [None] * len(pairs)
+    if not wanting:
+        return encoded
+    try:
+        model = encoding.active_model()
+        vectors = encoding.query_vectors(model, [pairs[place][1].wanted for place in wanting])
+    except EncodingUnavailableError as error:
+        logger.warning("Answering from keywords alone: %s", error)
+        return encoded
+    for place, vector in zip(wanting, vectors, strict=True):
+        encoded[place] = (VectorSpace.of(model), vector)
+    return encoded
+
+
+def _wants_vector(query: SearchQuery, parsed: ParsedText) -> bool:
+    return query.mode is not Mode.KEYWORD and bool(parsed.wanted)
+
+
+def _answer(query: SearchQuery, parsed: ParsedText, encoded: Encoded, watch: Stopwatch) -> SearchResult:
+    with watch.timing("retrieve"):
+        scope = resolve(query.filters)
+        lexical = analyse(parsed, query.text)
+        if not parsed.wanted:
+            page = browse.page_of(query, scope, lexical.constraint("p"))
+        else:
+            page = _page_of(query, _plan(query, lexical, encoded), scope)
+    degraded = _wants_vector(query, parsed) and encoded is None
+    return replace(
+        page, degraded=degraded, timings_ms=watch.read(), page=query.page, page_size=query.page_size
+    )
+
+
+def _plan(query: SearchQuery, lexical: LexicalQuery, encoded: Encoded) -> Plan:
+    space, vector = encoded if encoded is not None else (None, None)
+    return Plan(
+        mode=query.mode if encoded is not None else Mode.KEYWORD,
+        lexical=lexical,
+        vector=vector,
+        space=space,
+        fusion=query.fusion or Fusion(settings.SEARCH_FUSION),
+        min_score=query.min_score or 0.0,
+    )
+
+
+def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
+    ranking = rank(plan, scope)
+    return SearchResult(
+        hits=_hits(query, plan, ranking),
+        total=len(ranking.product_ids),
+        total_relation="exact" if ranking.is_complete else "at_least",
+        mode=query.mode,
+        degraded=False,
+        corrected=None,
+        facets=_facets(query, plan, scope, ranking),
+    )
+
+
+def _facets(query: SearchQuery, plan: Plan, scope: Scope, ranking: Ranking) -> dict[str, list[FacetValue]]:
+    """Count over the result set; a facet that is filtered on, over the set without that filter."""
+    counted = {}
+    for name in query.facets:
+        wider = scope.without(name) if name in facets.FILTERABLE else scope
+        product_ids = ranking.product_ids if wider == scope else rank(plan, wider).product_ids
+        products = Condition("p.id = ANY(%s::bigint[])", (product_ids,))
+        counted[name] = facets.count(name, products, query.filters)
+    return counted
+
+
+def _hits(query: SearchQuery, plan: Plan, ranking: Ranking) -> list[Hit]:
+    first = (query.page - 1) * query.page_size
+    places = range(first, min(first + query.page_size, len(ranking.product_ids)))
+    shown = [ranking.product_ids[place] for place in places]
+    fields = hydrate(shown)
+    words = matched_words(plan.lexical, shown) if query.explain else {}
+    return [
+        Hit(
+            fields[pk],
+            round(float(ranking.scores[place]), 4),
+            _explanation(query, ranking, place, words.get(pk, [])),
+        )
+        for place, pk in zip(places, shown, strict=True)
+        if pk in fields
+    ]
+
+
+def _explanation(query: SearchQuery, ranking: Ranking, place: int, words: list[str]) -> dict[str, Any] | None:
+    return {**ranking.explain(place), "matched_terms": words} if query.explain else None

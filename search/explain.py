@@ -1,0 +1,45 @@
+"""Why a product was found: which words of the query it has, and what two products share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from search.lexical import LexicalQuery
+from search.statements import fetch
+
+
+def matched_words(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, list[str]]:
+    """The query's words that each product has, as they were typed."""
+    if not query.groups or not product_ids:
+        return {}
+    tests = ", ".join("search_vector @@ %s::tsquery" for _ in query.groups)
+    rows = fetch(
+        f"SELECT id, {tests} FROM catalog_product WHERE id = ANY(%s::bigint[])",
+        (*(group.sql for group in query.groups), list(product_ids)),
+    )
+    return {
+        row[0]: [group.word for group, has in zip(query.groups, row[1:], strict=True) if has] for row in rows
+    }
+
+
+_SHARED_SQL = """
+SELECT other.id,
+    (SELECT coalesce(jsonb_object_agg(a.key, a.value), '{}') FROM (
+        SELECT key, value FROM jsonb_each(other.attributes) AS a(key, value)
+        WHERE seed.attributes -> key = value AND value NOT IN ('true', 'false') ORDER BY key LIMIT %s) AS a),
+    (SELECT coalesce(array_agg(w.lexeme ORDER BY w.lexeme), '{}') FROM (
+        SELECT lexeme FROM unnest(ts_filter(other.search_vector, '{a,b}'))
+        INTERSECT SELECT lexeme FROM unnest(ts_filter(seed.search_vector, '{a,b}'))
+    ) AS w)
+FROM catalog_product AS seed, catalog_product AS other
+WHERE seed.id = %s AND other.id = ANY(%s::bigint[])
+"""
+MAX_SHARED_ATTRIBUTES = 12
+
+
+def shared_with(seed_id: int, product_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What products have in common with a seed: attributes of the same value, and words of name and brand."""
+    rows = fetch(_SHARED_SQL, (MAX_SHARED_ATTRIBUTES, seed_id, list(product_ids)))
+    return {
+        pk: {"shared_attributes": attributes if isinstance(attributes, dict) else {}, "shared_words": words}
+        for pk, attributes, words in rows
+    }

@@ -1,0 +1,136 @@
+"""What the products of a result set have in common, counted."""
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.conf import settings
+
+from catalog.models import Category
+from search.attributes import unknown_attributes
+from search.exceptions import InvalidQueryError
+from search.query import Filters
+from search.results import FacetValue
+from search.scope import Condition
+from search.statements import fetch
+
+CATEGORY, BRAND, PRICE = "category", "brand", "price"
+FILTERABLE = (CATEGORY, BRAND, PRICE)
+PRICE_BUCKETS = 5
+
+
+def unknown_names(names: Sequence[str]) -> list[str]:
+    """Those of `names` that stand neither for a built-in facet nor for an attribute of any product."""
+    return unknown_attributes([name for name in names if name not in FILTERABLE])
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse facets that no product has. Raises InvalidQueryError."""
+    if unknown := unknown_names(names):
+        listed = ", ".join(f"“{name}”" for name in unknown)
+        raise InvalidQueryError(
+            {"facets": [f"Unknown: {listed}; use category, brand, price or the name of an attribute."]}
+        )
+
+
+def count(name: str, products: Condition, filters: Filters) -> list[FacetValue]:
+    """The values of one facet over the products `p` that satisfy a condition."""
+    if name == CATEGORY:
+        return category_tree(_counts("p.category_id", products), _categories(), filters.categories)
+    if name == BRAND:
+        return _most_frequent(_counts("p.brand", products), filters.brands)
+    if name == PRICE:
+        return price_ranges(_counts("p.price", products), filters)
+    return _most_frequent(_counts("p.attributes ->> %s", products, (name,)), ())
+
+
+def _counts(expression: str, products: Condition, params: Sequence[object] = ()) -> dict[object, int]:
+    rows = fetch(
+        f"SELECT {expression} AS value, count(*) FROM catalog_product AS p WHERE {products.sql} GROUP BY 1",
+        (*params, *products.params),
+    )
+    return {value: number for value, number in rows if value not in (None, "")}
+
+
+def _most_frequent(counts: dict[object, int], selected: Sequence[str]) -> list[FacetValue]:
+    """The values with the most products, and those that are selected wherever they stand."""
+    values = {str(value): number for value, number in counts.items()}
+    for value in selected:
+        values.setdefault(value, 0)
+    ordered = sorted(values.items(), key=lambda item: (-item[1], item[0].casefold(), item[0]))
+    shown = ordered[: settings.SEARCH_FACET_VALUES]
+    shown += [item for item in ordered[settings.SEARCH_FACET_VALUES :] if item[0] in selected]
+    return [FacetValue(value, value, number, selected=value in selected) for value, number in shown]
+
+
+def _categories() -> list[tuple[int, str, str, str]]:
+    return list(Category.objects.values_list("id", "slug", "name", "path").order_by("path"))
+
+
+def category_tree(
+    counts: dict[object, int], categories: Sequence[tuple[int, str, str, str]], selected: Sequence[str]
+) -> list[FacetValue]:
+    """Categories in the order of their tree; each counts what is in it and below it.
+
+    `counts` is by category id; `categories` are (id, slug, name, path).
+    """
+    totals: Counter[str] = Counter()
+    paths = {pk: path for pk, _, _, path in categories}
+    for pk, number in counts.items():
+        parts = paths[pk].split("/") if pk in paths else []
+        for depth in range(len(parts)):
+            totals["/".join(parts[: depth + 1])] += number
+    ordered = sorted(categories, key=lambda category: category[3].split("/"))
+    return [
+        FacetValue(slug, name, totals[path], depth=path.count("/"), selected=slug in selected)
+        for _, slug, name, path in ordered
+        if totals[path] or slug in selected
+    ]
+
+
+def price_ranges(counts: dict[object, int], filters: Filters) -> list[FacetValue]:
+    """Ranges that hold about as many products each, between round prices; empty ones are left out."""
+    prices = sorted((Decimal(str(price)), number) for price, number in counts.items())
+    edges = _edges(prices)
+    if not edges:
+        return []
+    ranges = []
+    for low, high in zip((Decimal(0), *edges), (*edges, None), strict=True):
+        number = sum(n for price, n in prices if low <= price and (high is None or price < high))
+        if number:
+            ranges.append(_price_range(low, high, number, filters))
+    return ranges
+
+
+def _price_range(low: Decimal, high: Decimal | None, number: int, filters: Filters) -> FacetValue:
+    first, last = f"{low:f}", "" if high is None else f"{high:f}"
+    label = f"{first} – {last}" if last else f"{first} +"
+    selected = (filters.price_min or Decimal(0)) == low and filters.price_max == high and bool(low or high)
+    return FacetValue(
+        f"{first}-{last}", label, number, selected=selected, price_from=first, price_to=last or None
+    )
+
+
+def _edges(prices: Sequence[tuple[Decimal, int]]) -> list[Decimal]:
+    """Round prices near the quantiles of a sorted (price, number) list."""
+    total = sum(number for _, number in prices)
+    edges: list[Decimal] = []
+    passed, quantile = 0, 1
+    for price, number in prices:
+        passed += number
+        while quantile < PRICE_BUCKETS and passed * PRICE_BUCKETS >= quantile * total:
+            edge = round_price(price)
+            if edge > 0 and edge not in edges and edge > prices[0][0]:
+                edges.append(edge)
+            quantile += 1
+    return sorted(edges)
+
+
+def round_price(price: Decimal) -> Decimal:
+    """The nearest of 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times a power of ten."""
+    if price <= 0:
+        return Decimal(0)
+    power = Decimal(10) ** price.adjusted()
+    steps = [Decimal(step) * power for step in ("1", "1.5", "2", "2.5", "3", "4", "5", "6", "8", "10")]
+    nearest = min(steps, key=lambda step: abs(step - price))
+    return nearest.to_integral_value() if nearest == nearest.to_integral_value() else nearest

@@ -1,0 +1,64 @@
+"""The filters of the product list, through django-filter; search and similar products take the same form."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.views import View
+from django_filters import rest_framework as filters
+
+from catalog.models import Product
+from catalog.querysets import ProductQuerySet
+from search.exceptions import InvalidQueryError
+from search.forms import FilterForm, ManyField
+from search.parameters import check_names, check_texts, form_errors
+
+
+class ProductFilter(filters.FilterSet):
+    """Products by category (with everything below), brand and price."""
+
+    category = filters.Filter(method="in_categories")
+    brand = filters.Filter(method="of_brands")
+    price_min = filters.Filter(method="from_price")
+    price_max = filters.Filter(method="to_price")
+
+    class Meta:
+        model = Product
+        fields: list[str] = []
+
+    def get_form_class(self) -> type[forms.Form]:
+        """The form that search validates with, so that a filter means the same everywhere."""
+        return FilterForm
+
+    def in_categories(self, queryset: ProductQuerySet, name: str, slugs: tuple[str, ...]) -> ProductQuerySet:
+        """Products in any of these categories or below them."""
+        return queryset.in_categories(slugs) if slugs else queryset
+
+    def of_brands(self, queryset: ProductQuerySet, name: str, brands: tuple[str, ...]) -> ProductQuerySet:
+        """Products of any of these brands."""
+        return queryset.filter(brand__in=brands) if brands else queryset
+
+    def from_price(self, queryset: ProductQuerySet, name: str, lowest: Decimal | None) -> ProductQuerySet:
+        """Products that cost at least this."""
+        return queryset.priced_between(lowest=lowest)
+
+    def to_price(self, queryset: ProductQuerySet, name: str, highest: Decimal | None) -> ProductQuerySet:
+        """Products that cost at most this."""
+        return queryset.priced_between(highest=highest)
+
+
+class ProductFilterBackend(filters.DjangoFilterBackend):
+    """django-filter's backend, which refuses what search would refuse."""
+
+    def filter_queryset(self, request: Any, queryset: Any, view: View) -> Any:
+        """Apply the request's filters. Raises InvalidQueryError."""
+        params = request.query_params
+        others = view.paginator.parameters  # type: ignore[attr-defined]
+        repeatable = [name for name, field in FilterForm.base_fields.items() if isinstance(field, ManyField)]
+        errors = check_names(params, [*FilterForm.base_fields, *others]) | check_texts(params, repeatable)
+        if errors:
+            raise InvalidQueryError(errors)
+        filterset = self.get_filterset(request, queryset, view)
+        if not filterset.is_valid():
+            raise InvalidQueryError(form_errors(filterset.form))
+        return filterset.qs

@@ -1,0 +1,198 @@
+"""The parameters of a request as Django forms: what each may be, and what to say where it is not."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from catalog.models import Category
+from search.facets import unknown_names
+from search.query import MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
+
+MAX_VALUES = 50
+MAX_FACETS = 20
+MAX_SIMILAR = 100
+DEFAULT_PAGE_SIZE = 20
+DEFAULT_SIMILAR = 10
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+
+
+class FlagField(forms.Field):
+    """true or false, in the spellings that clients use; absent is false."""
+
+    widget = forms.TextInput
+
+    def to_python(self, value: Any) -> bool:
+        """Return the flag. Raises ValidationError for any other word."""
+        word = str(value or "").strip().lower()
+        if word in _TRUE:
+            return True
+        if word in _FALSE or not word:
+            return False
+        raise ValidationError("Use true or false.", code="invalid")
+
+
+class ManyField(forms.Field):
+    """A text that may be given several times: `brand=Bosch&brand=Makita`."""
+
+    widget = forms.MultipleHiddenInput
+
+    def __init__(self, *, max_length: int, max_values: int = MAX_VALUES, split: bool = False) -> None:
+        super().__init__(required=False)
+        self.one = forms.CharField(required=False, max_length=max_length)
+        self.max_values = max_values
+        self.split = split  # commas part values, too
+
+    def to_python(self, value: Any) -> tuple[str, ...]:
+        """Return the distinct texts in the order given, empty ones dropped. Raises ValidationError."""
+        given: Iterable[str] = value or ()
+        if self.split:
+            given = (part for text in given for part in text.split(","))
+        texts = tuple(dict.fromkeys(text for one in given if (text := self.one.clean(one))))
+        if len(texts) > self.max_values:
+            raise ValidationError(f"Give at most {self.max_values} values.", code="too_many")
+        return texts
+
+
+class CategoriesField(ManyField):
+    """Slugs of categories that exist.
+
+    `known` spares a question to the database where the caller has already asked which slugs exist.
+    """
+
+    known: frozenset[str] | None = None
+
+    def __init__(self) -> None:
+        super().__init__(max_length=140)
+
+    def validate(self, value: tuple[str, ...]) -> None:
+        """Refuse slugs that no category has: an answer without the filter would lie."""
+        known = existing_categories(value) if self.known is None else self.known
+        if missing := [slug for slug in value if slug not in known]:
+            raise ValidationError(
+                [f"There is no category “{slug}”; /api/categories/ lists them." for slug in missing],
+                code="unknown",
+            )
+
+
+class FacetsField(ManyField):
+    """What to count: category, brand, price, or any attribute that some product has."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=100, max_values=MAX_FACETS, split=True)
+
+    def validate(self, value: tuple[str, ...]) -> None:
+        """Refuse names that neither stand for a built-in facet nor for an attribute."""
+        if odd := [name for name in value if not name.isprintable()]:
+            raise ValidationError([f"{name!r} is not the name of a facet." for name in odd], code="malformed")
+        if missing := unknown_names(value):
+            raise ValidationError(
+                [
+                    f"There is no facet “{name}”: use category, brand, price or the name of a product attribute."
+                    for name in missing
+                ],
+                code="unknown",
+            )
+
+
+class PriceField(forms.DecimalField):
+    """An amount of money in the shop's currency, never negative."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, min_value=0, max_digits=14)
+        self.error_messages["invalid"] = "Enter an amount such as 49.90."
+
+
+class ShareField(forms.FloatField):
+    """A number from 0 to 1 (or to `highest`)."""
+
+    def __init__(self, *, highest: float = 1.0) -> None:
+        super().__init__(required=False, min_value=0.0, max_value=highest)
+        self.error_messages["invalid"] = f"Enter a number from 0 to {highest:g}."
+
+    def to_python(self, value: Any) -> float | None:  # type: ignore[override]
+        """Return the number. Raises ValidationError for words, NaN and infinities."""
+        number = super().to_python(value)
+        if number is not None and not math.isfinite(number):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return number
+
+
+class WordField(forms.ChoiceField):
+    """One of a few words; the error names them."""
+
+    def __init__(self, what: str, words: Iterable[str]) -> None:
+        known = [str(word) for word in words]
+        super().__init__(required=False, choices=[(word, word) for word in known])
+        self.error_messages["invalid_choice"] = f"There is no {what} “%(value)s”; use {' or '.join(known)}."
+
+
+class FilterForm(forms.Form):
+    """What every hit must satisfy; shared by search, similar products and the product list."""
+
+    category = CategoriesField()
+    brand = ManyField(max_length=120)
+    price_min = PriceField()
+    price_max = PriceField()
+
+    def __init__(self, *args: Any, known_categories: frozenset[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["category"].known = known_categories  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a price range that no price can lie in."""
+        cleaned = super().clean() or self.cleaned_data
+        lowest, highest = cleaned.get("price_min"), cleaned.get("price_max")
+        if lowest is not None and highest is not None and lowest > highest:
+            self.add_error("price_min", f"The lowest price ({lowest}) is above the highest ({highest}).")
+        return cleaned
+
+
+class SearchForm(FilterForm):
+    """The parameters of a search."""
+
+    q = forms.CharField(required=False, max_length=MAX_QUERY_LENGTH)
+    mode = WordField("mode", Mode)
+    fusion = WordField("fusion", Fusion)
+    min_score = ShareField()
+    facets = FacetsField()
+    explain = FlagField(required=False)
+    page = forms.IntegerField(required=False, min_value=1)
+    page_size = forms.IntegerField(required=False, min_value=1, max_value=MAX_PAGE_SIZE)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse pages beyond the depth to which results are ranked."""
+        cleaned = super().clean()
+        if not self.errors.keys() & {"page", "page_size"}:
+            page = cleaned["page"] = cleaned.get("page") or 1
+            size = cleaned["page_size"] = cleaned.get("page_size") or DEFAULT_PAGE_SIZE
+            if page * size > MAX_DEPTH:
+                self.add_error(
+                    "page",
+                    f"Results can be paged up to number {MAX_DEPTH}: with {size} a page, up to page "
+                    f"{MAX_DEPTH // size}. Narrow the search by category, brand or price instead.",
+                )
+        return cleaned
+
+
+class SimilarForm(FilterForm):
+    """The parameters of similar products."""
+
+    limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_SIMILAR)
+    same_category = FlagField(required=False)
+    price_tolerance = ShareField(highest=100.0)
+    min_score = ShareField()
+    diversity = ShareField()
+    explain = FlagField(required=False)
+
+
+def existing_categories(slugs: Iterable[str]) -> frozenset[str]:
+    """Which of these slugs a category has."""
+    wanted = list(slugs)
+    if not wanted:
+        return frozenset()
+    return frozenset(Category.objects.filter(slug__in=wanted).values_list("slug", flat=True))

@@ -1,0 +1,176 @@
+"""The keyword leg: BM25 over PostgreSQL's own full-text index.
+
+The query's words become lexemes by the same SQL function that makes the index (catalog/lexical.py), and a tsquery
+finds the candidates. Each lexeme's idf goes into a sparse vector; its inner product with a product's stored BM25F
+term weights is the product's BM25 score.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from catalog.lexical import LEXICAL_DIMENSIONS
+from search.scope import NOTHING, Condition, Scope
+from search.statements import fetch
+
+# Rows that one query may score; beyond, common words only add to the score of what rarer words found.
+CANDIDATE_BUDGET = 12_000
+# The planner does not know that a filter on search_vector fetches a big value for every row it looks at.
+GIN_SETTINGS = {"enable_seqscan": "off"}
+
+
+@dataclass(frozen=True)
+class Lexeme:
+    """One lexeme of the query: its place in the sparse vector and how many products have it."""
+
+    text: str
+    dimension: int
+    documents: int
+
+    @property
+    def quoted(self) -> str:
+        """The lexeme as tsquery input."""
+        return "'" + self.text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+@dataclass
+class Group:
+    """One word of the query with the other ways to write it; any of the alternatives matches."""
+
+    word: str
+    # Each alternative: lexemes that stand next to each other, and how much it counts (1: as typed).
+    alternatives: list[tuple[list[Lexeme], float]] = field(default_factory=list)
+
+    def add(self, lexemes: list[Lexeme], weight: float) -> None:
+        """Let these lexemes, next to each other, stand for the word too."""
+        if lexemes and all(lexemes != known for known, _ in self.alternatives):
+            self.alternatives.append((lexemes, weight))
+
+    def lexemes(self) -> list[Lexeme]:
+        """The word as typed."""
+        return self.alternatives[0][0] if self.alternatives else []
+
+    @property
+    def is_compound(self) -> bool:
+        """Whether the word has parts."""
+        return any(len(lexemes) > 1 for lexemes, _ in self.alternatives)
+
+    @property
+    def sql(self) -> str:
+        """The group as a tsquery."""
+        return "(" + " | ".join(f"({phrase_sql(lexemes)})" for lexemes, _ in self.alternatives) + ")"
+
+    @property
+    def documents(self) -> int:
+        """How many products match at most."""
+        return sum(min(lexeme.documents for lexeme in lexemes) for lexemes, _ in self.alternatives)
+
+    def idf(self, size: int) -> float:
+        """idf of the word, whichever way it is written, in a catalogue of `size` products."""
+        return idf(self.documents, size)
+
+
+@dataclass(frozen=True)
+class LexicalQuery:
+    """A query in the terms of the index."""
+
+    groups: tuple[Group, ...]
+    phrases: tuple[str, ...]  # tsqueries that every hit satisfies
+    excluded: tuple[str, ...]  # tsqueries that no hit satisfies
+    idf: dict[int, float]  # by dimension
+    ceiling: float  # BM25 of a product that matches every word well
+    text: str  # as typed, for exact names
+    codes: tuple[str, ...]  # words that may be SKUs
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing for the index to find."""
+        return not self.groups and not self.phrases
+
+    @property
+    def weights(self) -> str:
+        """The idf of the query's terms as a `sparsevec`."""
+        entries = ",".join(f"{dimension}:{idf:.5g}" for dimension, idf in sorted(self.idf.items()))
+        return f"{{{entries}}}/{LEXICAL_DIMENSIONS}"
+
+    def constraint(self, alias: str) -> Condition:
+        """Phrases and exclusions, which hold in every leg, on a table with a `search_vector`."""
+        found = NOTHING
+        for phrase in self.phrases:
+            found &= Condition(f"{alias}.search_vector @@ %s::tsquery", (phrase,))
+        for excluded in self.excluded:
+            found &= Condition(f"NOT {alias}.search_vector @@ %s::tsquery", (excluded,))
+        return found
+
+
+def idf(documents: int, size: int) -> float:
+    """Inverse document frequency as in BM25 (Robertson and Zaragoza 2009), never negative."""
+    documents = min(documents, size)
+    return math.log1p((size - documents + 0.5) / (documents + 0.5))
+
+
+def phrase_sql(lexemes: Sequence[Lexeme]) -> str:
+    """Lexemes next to each other, in order, as a tsquery."""
+    return " <-> ".join(lexeme.quoted for lexeme in lexemes)
+
+
+def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[tuple[int, float, bool]]:
+    """The best products for the words of a query: (product id, BM25, whether SKU or name match exactly).
+
+    Best first, at most `limit` and the exact matches; never more than the filters keep.
+    """
+    condition = scope.condition("p") & query.constraint("p")
+    sql, params = "", ()
+    if not query.is_empty:
+        where = condition
+        if query.groups:
+            where &= Condition("p.search_vector @@ %s::tsquery", (candidate_sql(query.groups),))
+        sql = f"""
+            SELECT m.id, m.score, lower(n.name) = lower(%s) AS exact
+            FROM (
+                SELECT p.id, -(p.lexical_weights <#> %s::sparsevec) AS score
+                FROM catalog_product AS p WHERE {where.sql}
+                ORDER BY score DESC, p.id DESC LIMIT %s
+            ) AS m JOIN catalog_product AS n ON n.id = m.id"""
+        params = (query.text, query.weights, *where.params, limit)
+    if query.codes:
+        union = " UNION ALL " if sql else ""
+        sql += f"{union}SELECT p.id, %s, true FROM catalog_product AS p WHERE p.sku = ANY(%s) AND {condition.sql}"
+        params = (*params, query.ceiling, list(query.codes), *condition.params)
+    if not sql:
+        return []
+    best: dict[int, tuple[float, bool]] = {}
+    for product_id, score, exact in fetch(sql, params, GIN_SETTINGS):
+        kept = best.get(product_id, (0.0, False))
+        best[product_id] = (max(score, kept[0]), exact or kept[1])
+    ranked = [(product_id, score, exact) for product_id, (score, exact) in best.items()]
+    return sorted(ranked, key=lambda found: (-found[2], -found[1], -found[0]))
+
+
+def keyword_scores(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, float]:
+    """BM25 of given products, 0 left out; for candidates that the semantic leg alone has found."""
+    if not query.idf or not product_ids:
+        return {}
+    rows = fetch(
+        "SELECT id, -(lexical_weights <#> %s::sparsevec) FROM catalog_product WHERE id = ANY(%s::bigint[])",
+        (query.weights, list(product_ids)),
+    )
+    return {product_id: score for product_id, score in rows if score > 0}
+
+
+def candidate_sql(groups: Sequence[Group]) -> str:
+    """The tsquery that finds candidates: any word, rarest first until the budget is spent, or all words.
+
+    A product that has only the words left out here has only very common words of the query; the others outrank it.
+    """
+    by_rarity = sorted(groups, key=lambda group: group.documents)
+    spent = 0
+    chosen: list[str] = []
+    for group in by_rarity:
+        spent += group.documents
+        if chosen and spent > CANDIDATE_BUDGET:
+            break
+        chosen.append(group.sql)
+    if len(chosen) < len(by_rarity):
+        chosen.append("(" + " & ".join(group.sql for group in groups) + ")")
+    return " | ".join(chosen)

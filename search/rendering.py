@@ -1,0 +1,75 @@
+"""Search results as the plain values of an answer."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rest_framework.utils.urls import replace_query_param
+
+from search.query import MAX_DEPTH, SearchQuery, SimilarQuery
+from search.results import FacetValue, Hit, SearchResult
+
+SCORE_DIGITS = 4
+TIMING_DIGITS = 2
+
+
+def envelope(query: SearchQuery, result: SearchResult, address: str | None) -> dict[str, Any]:
+    """One page of a search; `address` is the request's own, from which its neighbours' are made."""
+    return {
+        "query": {
+            "text": query.text,
+            "mode": result.mode.value,
+            "degraded": result.degraded,
+            "corrected": result.corrected,
+        },
+        "total": result.total,
+        "total_relation": result.total_relation,
+        "page": query.page,
+        "page_size": query.page_size,
+        "next": _page(address, query.page + 1) if _has_next(query, result) else None,
+        "previous": _page(address, query.page - 1) if query.page > 1 else None,
+        "results": [_hit(hit) for hit in result.hits],
+        "facets": {
+            name: [_facet_value(name, value) for value in values] for name, values in result.facets.items()
+        },
+        "timings_ms": _timings(result),
+    }
+
+
+def similar(query: SimilarQuery, result: SearchResult) -> dict[str, Any]:
+    """Products like another one."""
+    return {
+        "sku": query.sku,
+        "degraded": result.degraded,
+        "total": result.total,
+        "results": [_hit(hit) for hit in result.hits],
+        "timings_ms": _timings(result),
+    }
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    rendered = {**hit.fields, "score": round(hit.score, SCORE_DIGITS)}
+    if hit.explanation is not None:
+        rendered["explanation"] = hit.explanation
+    return rendered
+
+
+def _facet_value(name: str, value: FacetValue) -> dict[str, Any]:
+    rendered = asdict(value)
+    if name != "category":
+        del rendered["depth"]
+    if name != "price":
+        del rendered["price_from"], rendered["price_to"]
+    return rendered
+
+
+def _timings(result: SearchResult) -> dict[str, float]:
+    return {stage: round(value, TIMING_DIGITS) for stage, value in result.timings_ms.items()}
+
+
+def _has_next(query: SearchQuery, result: SearchResult) -> bool:
+    end = query.page * query.page_size
+    return end < result.total and end + query.page_size <= MAX_DEPTH
+
+
+def _page(address: str | None, page: int) -> str | None:
+    return None if address is None else replace_query_param(address, "page", page)

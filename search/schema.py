@@ -1,0 +1,28 @@
+"""The OpenAPI document, made once per process."""
+
+from functools import cache
+from typing import Any
+
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from search.views import CachedView
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The whole document as plain values."""
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+@extend_schema(exclude=True)
+class SchemaView(CachedView):
+    """GET /api/schema/"""
+
+    cache_control = {"public": True, "max_age": 300}
+
+    def get(self, request: Request) -> Response:
+        """Show the document (OpenAPI 3.1, JSON)."""
+        return Response(document())

@@ -1,0 +1,90 @@
+"""Filters, resolved once per query and said in SQL for either leg."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from catalog.models import Category
+from search.exceptions import InvalidQueryError
+from search.query import Filters
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A piece of SQL and its parameters, in their order."""
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+    def __and__(self, other: "Condition") -> "Condition":
+        if not self.sql or not other.sql:
+            return self if self.sql else other
+        return Condition(f"{self.sql} AND {other.sql}", self.params + other.params)
+
+
+NOTHING = Condition("")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What every hit must satisfy, with categories as the ids of their whole subtrees."""
+
+    category_ids: tuple[int, ...] | None = None
+    brands: tuple[str, ...] = ()
+    price_min: Decimal | None = None
+    price_max: Decimal | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every active product is within."""
+        return self == Scope()
+
+    def without(self, name: str) -> "Scope":
+        """The same scope with one filter (`category`, `brand` or `price`) lifted."""
+        if name == "category":
+            return replace(self, category_ids=None)
+        if name == "brand":
+            return replace(self, brands=())
+        return replace(self, price_min=None, price_max=None)
+
+    def condition(self, alias: str) -> Condition:
+        """The filters on a table that has the columns category_id, brand and price, is_active included."""
+        found = Condition(f"{alias}.is_active")
+        if self.category_ids is not None:
+            found &= Condition(f"{alias}.category_id = ANY(%s::bigint[])", (list(self.category_ids),))
+        if self.brands:
+            found &= Condition(f"{alias}.brand = ANY(%s::text[])", (list(self.brands),))
+        return found & self.price_condition(alias)
+
+    def price_condition(self, alias: str) -> Condition:
+        """The price range alone; a product without a price is in no range."""
+        found = NOTHING
+        if self.price_min is not None:
+            found &= Condition(f"{alias}.price >= %s::numeric", (self.price_min,))
+        if self.price_max is not None:
+            found &= Condition(f"{alias}.price <= %s::numeric", (self.price_max,))
+        return found
+
+
+def resolve(filters: Filters) -> Scope:
+    """Look up the categories of the filters. Raises InvalidQueryError for a category that does not exist."""
+    category_ids: tuple[int, ...] | None = None
+    if filters.categories:
+        category_ids = _subtree_ids(filters.categories)
+    return Scope(
+        category_ids=category_ids,
+        brands=tuple(dict.fromkeys(filters.brands)),
+        price_min=filters.price_min,
+        price_max=filters.price_max,
+    )
+
+
+def _subtree_ids(slugs: tuple[str, ...]) -> tuple[int, ...]:
+    found = list(Category.objects.subtree(slugs).order_by("id").values_list("id", "slug"))
+    missing = set(slugs) - {slug for _, slug in found}
+    if missing:
+        names = ", ".join(f"“{slug}”" for slug in sorted(missing))
+        raise InvalidQueryError(
+            {"category": [f"There is no category {names}; use a slug of /api/categories/."]}
+        )
+    return tuple(pk for pk, _ in found)

@@ -1,0 +1,34 @@
+"""How long each step of an answer took."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Stopwatch:
+    """Times the steps of one answer, in milliseconds."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._steps = {"encode": 0.0, "retrieve": 0.0}
+
+    @contextmanager
+    def timing(self, step: str) -> Iterator[None]:
+        """Add what happens inside to a step."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._steps[step] = self._steps.get(step, 0.0) + 1000 * (time.perf_counter() - started)
+
+    def branch(self) -> "Stopwatch":
+        """A watch of its own for one answer of several, with the shared steps on it."""
+        other = Stopwatch()
+        other._steps.update(self._steps)
+        other._started -= sum(self._steps.values()) / 1000
+        return other
+
+    def read(self) -> dict[str, float]:
+        """Milliseconds by step, and `total` since the start."""
+        total = 1000 * (time.perf_counter() - self._started)
+        return {step: round(value, 2) for step, value in {**self._steps, "total": total}.items()}

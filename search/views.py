@@ -1,0 +1,144 @@
+"""The API. Views parse and render; what happens to a query is in search/engine.py."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.cache import patch_cache_control
+from rest_framework import generics
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from catalog.models import Product
+from embeddings import status
+from search import openapi, rendering
+from search.categories import category_tree
+from search.engine import search_batch, search_products
+from search.exceptions import InvalidQueryError, ProductNotFoundError
+from search.filters import ProductFilter, ProductFilterBackend
+from search.pagination import KeysetPagination
+from search.parameters import check_names, parse_batch, parse_search, parse_similar
+from search.serializers import ProductDetailSerializer, ProductSerializer
+from search.similar import similar_products
+
+
+class CachedView(APIView):
+    """Says how long answers may be kept; errors are never kept (see problems.py)."""
+
+    # Answers change with every product that is saved: ask again each time.
+    cache_control: dict[str, Any] = {"no_cache": True}
+    # What `Allow` lists: OPTIONS would tell nothing that the schema does not.
+    http_method_names = ["get", "head", "post"]
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add Cache-Control where the answer has none."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if not response.has_header("Cache-Control"):
+            patch_cache_control(response, **self.cache_control)
+        return response
+
+
+class SearchView(CachedView):
+    """GET /api/search/"""
+
+    @openapi.search
+    def get(self, request: Request) -> Response:
+        """Search products by meaning, by words or both."""
+        query = parse_search(request.query_params, strict=True)
+        return Response(rendering.envelope(query, search_products(query), request.build_absolute_uri()))
+
+
+class BatchView(CachedView):
+    """POST /api/search/batch/"""
+
+    throttle_scope = "batch"
+
+    @openapi.batch
+    def post(self, request: Request) -> Response:
+        """Answer several searches in the order given."""
+        queries = parse_batch(request.data)
+        results = search_batch(queries)
+        pages = [rendering.envelope(*pair, address=None) for pair in zip(queries, results, strict=True)]
+        return Response({"results": pages})
+
+
+class ProductListView(CachedView, generics.ListAPIView[Product]):
+    """GET /api/products/"""
+
+    queryset = Product.objects.active().select_related("category")
+    serializer_class = ProductSerializer
+    filter_backends = [ProductFilterBackend]
+    filterset_class = ProductFilter
+    pagination_class = KeysetPagination
+
+    @openapi.product_list
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List active products."""
+        return super().get(request, *args, **kwargs)
+
+
+class ProductDetailView(CachedView):
+    """GET /api/products/{sku}/"""
+
+    # Staff see more than strangers do.
+    cache_control = {"no_cache": True, "private": True}
+
+    @openapi.product_detail
+    def get(self, request: Request, sku: str) -> Response:
+        """Show one product."""
+        refuse_parameters(request)
+        staff = bool(request.user and request.user.is_staff)
+        products = Product.objects.select_related("category")
+        product = find_product(products if staff else products.active(), sku)
+        return Response(ProductDetailSerializer(product, context={"staff": staff}).data)
+
+
+class SimilarView(CachedView):
+    """GET /api/products/{sku}/similar/"""
+
+    @openapi.similar
+    def get(self, request: Request, sku: str) -> Response:
+        """Find products like this one."""
+        query = parse_similar(sku, request.query_params, strict=True)
+        return Response(rendering.similar(query, similar_products(query)))
+
+
+class CategoriesView(CachedView):
+    """GET /api/categories/"""
+
+    cache_control = {"public": True, "max_age": 60}
+
+    @openapi.categories
+    def get(self, request: Request) -> Response:
+        """Show the tree of categories with product counts."""
+        refuse_parameters(request)
+        return Response({"results": category_tree()})
+
+
+class EmbeddingStatusView(CachedView):
+    """GET /api/embeddings/status/"""
+
+    permission_classes = [IsAdminUser]
+    cache_control = {"no_store": True}
+
+    @openapi.status
+    def get(self, request: Request) -> Response:
+        """Show how far embedding is."""
+        refuse_parameters(request)
+        return Response(status.report())
+
+
+def find_product(products: QuerySet[Product], sku: str) -> Product:
+    """The product with this SKU. Raises ProductNotFoundError."""
+    # PostgreSQL holds no null characters, so no product has one.
+    product = None if "\x00" in sku else products.filter(sku=sku).first()
+    if product is None:
+        raise ProductNotFoundError(sku)
+    return product
+
+
+def refuse_parameters(request: Request) -> None:
+    """Refuse parameters where none means anything. Raises InvalidQueryError."""
+    if errors := check_names(request.query_params, ()):
+        raise InvalidQueryError(errors)

@@ -1,0 +1,48 @@
+"""Loads the active model into a web process before the first visitor needs it."""
+
+import logging
+import threading
+import time
+
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from search import encoding
+from search.exceptions import EncodingUnavailableError
+
+logger = logging.getLogger("nearshelf.search")
+
+# Pauses between attempts, in seconds; the last one repeats.
+_PAUSES_S = (1.0, 2.0, 5.0, 15.0)
+
+_lock = threading.Lock()
+_thread: threading.Thread | None = None
+
+
+def start() -> threading.Thread:
+    """Begin to load the active model in the background, if that is not going on already; return at once."""
+    global _thread
+    with _lock:
+        if _thread is None or not _thread.is_alive():
+            _thread = threading.Thread(target=_until_warm, name="warm-up", daemon=True)
+            _thread.start()
+        return _thread
+
+
+def warm() -> None:
+    """Load the active model and encode one query with it. Raises EncodingUnavailableError or a database error."""
+    encoding.warm_up()
+
+
+def _until_warm() -> None:
+    attempt = 0
+    while True:
+        try:
+            warm()
+            return
+        except (EncodingUnavailableError, DatabaseError) as error:
+            logger.warning("The embedding model cannot be loaded yet: %s", error)
+        finally:
+            connection.close()
+        time.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
+        attempt += 1

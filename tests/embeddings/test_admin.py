@@ -1,0 +1,160 @@
+"""The admin's badge, panel, filter and actions."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.models import Product
+from embeddings.models import ProductEmbedding
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/catalog/product/"
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("boss", password="x"))
+    return client
+
+
+def badges(client: Client, *products: Product) -> dict[str, str]:
+    ids = ",".join(str(product.pk) for product in products)
+    return client.get(reverse("admin:catalog_product_embedding_status"), {"ids": ids}).json()
+
+
+def test_the_badge_goes_from_pending_to_ready(staff: Client, make_product: Any, embed: Any) -> None:
+    product = make_product()
+    assert "Pending" in staff.get(LIST).content.decode()
+    assert 'data-settled="false"' in badges(staff, product)[str(product.pk)]
+    embed()
+    assert "Ready" in badges(staff, product)[str(product.pk)]
+    assert 'data-settled="true"' in staff.get(LIST).content.decode()
+
+
+def test_badges_are_for_staff_who_may_see_products(client: Client, make_product: Any) -> None:
+    address = reverse("admin:catalog_product_embedding_status")
+    assert client.get(address, {"ids": "1"}).status_code == 302
+    client.force_login(User.objects.create_user("clerk", password="x", is_staff=True))
+    assert client.get(address, {"ids": "1"}).status_code == 403
+
+
+def test_badges_of_nonsense_are_none(staff: Client) -> None:
+    address = reverse("admin:catalog_product_embedding_status")
+    for ids in ("", "a,b", "-1", "99999999", "1;drop", "²"):
+        assert staff.get(address, {"ids": ids}).json() == {}
+
+
+def test_the_panel_says_what_is_read_and_what_is_near(staff: Client, make_product: Any, embed: Any) -> None:
+    drill = make_product("Hammer drill", description="Drills holes in masonry.")
+    make_product("Impact drill", description="Drills holes in brick.")
+    embed()
+    page = staff.get(f"{LIST}{drill.pk}/change/").content.decode()
+    assert "Hammer drill. Drills holes in masonry" in page
+    assert "Impact drill" in page
+    assert "of 256 tokens" in page
+
+
+def test_the_panel_says_why_it_failed_and_what_to_do(staff: Client, make_product: Any) -> None:
+    product = make_product()
+    ProductEmbedding.objects.update(
+        attempts=5, next_attempt_at=None, last_error="ValueError: <b>odd</b> text"
+    )
+    page = staff.get(f"{LIST}{product.pk}/change/").content.decode()
+    assert "ValueError: &lt;b&gt;odd&lt;/b&gt; text" in page
+    assert "Mend the text and save" in page
+    assert "5 of 5" in page
+
+
+def test_the_page_of_a_new_product_has_no_panel_yet(staff: Client) -> None:
+    assert "Save the product first" in staff.get(f"{LIST}add/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "changes"),
+    [
+        ("ready", {}),
+        ("stale", {"stored_digest": ""}),
+        ("pending", {"stored_digest": None}),
+        ("processing", {"stored_digest": None, "lease_until": "later"}),
+        ("failed", {"stored_digest": None, "next_attempt_at": None}),
+        ("inactive", {"is_active": False}),
+    ],
+)
+def test_the_filter_agrees_with_the_badge(
+    status: str, changes: dict[str, Any], staff: Client, make_product: Any, embed: Any
+) -> None:
+    make_product("The other one")
+    product = make_product("The one")
+    embed()
+    if "lease_until" in changes:
+        changes = {**changes, "lease_until": timezone.now() + timedelta(hours=1)}
+    ProductEmbedding.objects.filter(product=product).update(**changes)
+    listed = staff.get(LIST, {"embedding": status}).context["cl"].result_list
+    assert product.pk in [other.pk for other in listed]
+    assert len(listed) == (2 if status == "ready" else 1)
+    assert f"embedding-badge--{status}" in badges(staff, product)[str(product.pk)]
+
+
+@pytest.mark.parametrize("action", ["reembed", "retry_failed", "activate", "deactivate"])
+def test_actions_ask_first(action: str, staff: Client, make_product: Any, embed: Any) -> None:
+    product = make_product()
+    embed()
+    before = ProductEmbedding.objects.values("stored_digest", "attempts", "is_active", "lease_until").get()
+    page = staff.post(LIST, {"action": action, "_selected_action": [product.pk]}).content.decode()
+    assert "Are you sure" in page
+    assert ProductEmbedding.objects.values(*before).get() == before
+
+
+def confirm(client: Client, action: str, product: Product) -> None:
+    data = {"action": action, "_selected_action": [product.pk], "confirmed": "yes"}
+    assert client.post(LIST, data, follow=True).status_code == 200
+
+
+def test_actions_do_what_they_say(staff: Client, make_product: Any, embed: Any) -> None:
+    product = make_product()
+    embed()
+    confirm(staff, "reembed", product)
+    assert "Stale" in badges(staff, product)[str(product.pk)]
+    embed()
+    confirm(staff, "deactivate", product)
+    assert "Inactive" in badges(staff, product)[str(product.pk)]
+    confirm(staff, "activate", product)
+    assert "Ready" in badges(staff, product)[str(product.pk)]
+    ProductEmbedding.objects.update(stored_digest=None, next_attempt_at=None, attempts=5)
+    confirm(staff, "retry_failed", product)
+    assert "Pending" in badges(staff, product)[str(product.pk)]
+    history = staff.get(f"{LIST}{product.pk}/history/").content.decode()
+    assert history.count("Bulk action") == 4
+
+
+def test_the_list_takes_as_many_queries_for_one_product_as_for_fifty(
+    staff: Client, make_product: Any, django_assert_max_num_queries: Any
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    make_product()
+    staff.get(LIST)
+    with CaptureQueriesContext(connection) as few:
+        staff.get(LIST)
+    for _ in range(49):
+        make_product()
+    with CaptureQueriesContext(connection) as many:
+        staff.get(LIST)
+    assert len(many) == len(few)
+
+
+def test_the_queue_pages_are_for_superusers(staff: Client) -> None:
+    pages = ["admin:django_rq_dashboard_changelist", "admin:django_rq_home", "admin:django_rq_home_json"]
+    clerk, stranger = Client(), Client()
+    clerk.force_login(User.objects.create_user("clerk", password="x", is_staff=True))
+    for name in pages:
+        address = reverse(name)
+        assert staff.get(address).status_code == 200
+        assert clerk.get(address).status_code == 403
+        assert stranger.get(address).status_code in (302, 403)

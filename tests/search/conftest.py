@@ -1,0 +1,49 @@
+"""What tests of search and of the API may use."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from search import attributes, categories, redis_client
+
+
+@pytest.fixture(autouse=True)
+def _start_afresh() -> None:
+    """Forget what this process remembers of the catalogue and of Redis."""
+    attributes.names.forget()
+    categories.forget()
+    redis_client.try_again()
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    return User.objects.create_user("staff", password="long enough 7", is_staff=True)
+
+
+@pytest.fixture
+def customer(db: None) -> User:
+    return User.objects.create_user("customer", password="long enough 7")
+
+
+@pytest.fixture
+def staff_client(staff: User) -> Client:
+    client = Client()
+    client.force_login(staff)
+    return client
+
+
+def problem(response: Any, status: int) -> dict[str, Any]:
+    """The body of a problem; fails where the response is none."""
+    assert response.status_code == status, response.content
+    assert response.headers["Content-Type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == status
+    assert {"type", "title", "detail", "instance"} <= body.keys()
+    return body
+
+
+def bad_fields(response: Any) -> list[str]:
+    """The fields that a 400 names."""
+    return [error["field"] for error in problem(response, 400)["errors"]]
