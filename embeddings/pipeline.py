@@ -323,13 +323,29 @@ def drain(should_stop: Callable[[], bool] = lambda: False) -> Outcome:
     A model that cannot be used does not hold up the others; its ModelUnavailableError is raised at the end.
     """
     total = Outcome()
-    unavailable: ModelUnavailableError | None = None
-    for model in EmbeddingModel.objects.live():
-        try:
-            for outcome in batches(model, should_stop=should_stop):
-                total.add(outcome)
-        except ModelUnavailableError as error:
-            unavailable = error
-    if unavailable is not None:
-        raise unavailable
+    unavailable: dict[int, ModelUnavailableError] = {}
+    while not should_stop():
+        outcome = _next_batch(unavailable)
+        if outcome is None:
+            break
+        total.add(outcome)
+    for error in unavailable.values():
+        raise error
     return total
+
+
+def _next_batch(unavailable: dict[int, ModelUnavailableError]) -> Outcome | None:
+    """One batch of the first model with due rows, or None; notes models that cannot be used.
+
+    Models are looked at anew for each batch: while one fills up, the edits of the active one go in between, and
+    one that is retired is left alone from then on.
+    """
+    for model in EmbeddingModel.objects.live():
+        if model.pk in unavailable:
+            continue
+        try:
+            for outcome in batches(model):
+                return outcome
+        except ModelUnavailableError as error:
+            unavailable[model.pk] = error
+    return None
