@@ -36,12 +36,13 @@ class Field:
     average_length: float
 
 
-K1 = 1.2
+# Chosen on judgments (docs/relevance.md): a short name that is about the word beats a long one that repeats it.
+K1 = 0.6
 FIELDS = (
-    Field("A", weight=3.0, b=0.4, average_length=10),  # name
+    Field("A", weight=3.0, b=0.75, average_length=10),  # name
     Field("B", weight=2.0, b=0.0, average_length=2),  # brand
-    Field("C", weight=1.0, b=0.4, average_length=40),  # short description, description
-    Field("D", weight=0.5, b=0.4, average_length=60),  # attribute values
+    Field("C", weight=1.0, b=0.75, average_length=40),  # short description, description
+    Field("D", weight=0.5, b=0.75, average_length=60),  # attribute values
 )
 
 
