@@ -176,9 +176,13 @@ DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="EUR")
 # convex | rrf: how the two legs of a hybrid search become one ranking.
 SEARCH_FUSION = env.str("SEARCH_FUSION", default="convex")
 # Share of meaning in a hybrid score, the rest is words; chosen by `tune_search`, see docs/relevance.md.
-SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.7)
+SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.6)
 # A hit stays if its score is at least this share of the best one's; 0 keeps the junk tail.
-SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.5)
+SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.6)
+# What is found by meaning alone needs this cosine similarity; depends on the embedding model.
+SEARCH_SEMANTIC_FLOOR = env.float("SEARCH_SEMANTIC_FLOOR", default=0.25)
+# How much the categories that most of the best candidates come from lift their products.
+SEARCH_CATEGORY_WEIGHT = env.float("SEARCH_CATEGORY_WEIGHT", default=0.06)
 # How many candidates the semantic leg brings; the keyword leg brings all up to the depth limit.
 SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
 # Filters that keep at most this many rows are answered by comparing all of them.

@@ -5,8 +5,9 @@ Where the filter keeps few rows, all of them are compared (exact); where it keep
 until enough rows have passed; and if that comes back short, all rows are compared after all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,9 +41,22 @@ class VectorSpace:
         return f"(e.vector::halfvec({self.dimensions})) <=> %s::halfvec({self.dimensions})"
 
     @property
+    def columns(self) -> str:
+        """What is selected of each row; takes the vector as one parameter."""
+        return f"e.product_id, {self.distance} AS distance, e.category_id"
+
+    @property
     def table(self) -> str:
         """The rows that have a vector under the model."""
         return f"embeddings_productembedding AS e WHERE e.model_id = {int(self.model_id)} AND e.vector IS NOT NULL"
+
+
+class Neighbour(NamedTuple):
+    """A product near a vector."""
+
+    product_id: int
+    cosine: float  # -1..1
+    category_id: int | None
 
 
 def nearest(
@@ -52,8 +66,8 @@ def nearest(
     limit: int,
     constraint: Condition = NOTHING,
     exclude: Sequence[int] = (),
-) -> list[tuple[int, float]]:
-    """The `limit` nearest active products within `scope`: (product id, cosine similarity), best first.
+) -> list[Neighbour]:
+    """The `limit` nearest active products within `scope`, best first.
 
     `constraint` speaks of a product `x`; `exclude` are product ids that may not appear.
     """
@@ -64,21 +78,27 @@ def nearest(
     kept = rows_kept(space, scope, where)
     if kept <= settings.SEARCH_EXACT_ROWS:
         return _exact(space, literal, where, limit)
-    found = _by_index(space, literal, where, limit, kept)
+    found = _by_index(space, literal, where, limit)
     if len(found) < min(limit, kept):
         return _exact(space, literal, where, limit)
     return found
 
 
-def similarities(space: VectorSpace, vector: Vector, product_ids: Sequence[int]) -> dict[int, float]:
-    """Cosine similarity of given products; those without a vector are left out."""
+def similarities(space: VectorSpace, vector: Vector, product_ids: Sequence[int]) -> list[Neighbour]:
+    """How near given products are, in no order; those without a vector are left out."""
     if not product_ids:
-        return {}
-    rows = fetch(
-        f"SELECT e.product_id, 1 - ({space.distance}) FROM {space.table} AND e.product_id = ANY(%s::bigint[])",
+        return []
+    return _neighbours(
+        f"SELECT {space.columns} FROM {space.table} AND e.product_id = ANY(%s::bigint[])",
         (vector_literal(vector), list(product_ids)),
     )
-    return dict(rows)
+
+
+def _neighbours(
+    sql: str, params: Sequence[Any], planner: Mapping[str, object] | None = None
+) -> list[Neighbour]:
+    """Run a statement that selects `VectorSpace.columns`."""
+    return [Neighbour(pk, 1.0 - distance, category) for pk, distance, category in fetch(sql, params, planner)]
 
 
 def read_vectors(space: VectorSpace, product_ids: Sequence[int]) -> dict[int, Vector]:
@@ -126,35 +146,30 @@ def _where(space: VectorSpace, scope: Scope, constraint: Condition) -> Condition
     return where
 
 
-def _exact(space: VectorSpace, literal: str, where: Condition, limit: int) -> list[tuple[int, float]]:
+def _exact(space: VectorSpace, literal: str, where: Condition, limit: int) -> list[Neighbour]:
     """Compare every row that the filters keep."""
-    rows = fetch(
-        f"SELECT e.product_id, {space.distance} AS distance FROM {space.table} AND {where.sql}"
+    return _neighbours(
+        f"SELECT {space.columns} FROM {space.table} AND {where.sql}"
         f" ORDER BY ({space.distance}) + 0, e.product_id DESC LIMIT %s",
         (literal, *where.params, literal, limit),
         EXACT_SETTINGS,
     )
-    return [(product_id, 1.0 - distance) for product_id, distance in rows]
 
 
-def _by_index(
-    space: VectorSpace, literal: str, where: Condition, limit: int, kept: int
-) -> list[tuple[int, float]]:
+def _by_index(space: VectorSpace, literal: str, where: Condition, limit: int) -> list[Neighbour]:
     """Walk the HNSW graph until enough rows have passed the filters, then put them in order."""
-    rows = fetch(
-        f"SELECT e.product_id, {space.distance} AS distance FROM {space.table} AND {where.sql}"
-        f" ORDER BY {space.distance} LIMIT %s",
+    found = _neighbours(
+        f"SELECT {space.columns} FROM {space.table} AND {where.sql} ORDER BY {space.distance} LIMIT %s",
         (literal, *where.params, literal, limit),
         {
             "jit": "off",
             "enable_seqscan": "off",
             "enable_sort": "off",
             "hnsw.iterative_scan": "relaxed_order",
-            "hnsw.ef_search": max(limit, settings.SEARCH_EF_SEARCH),
+            "hnsw.ef_search": min(1000, max(limit, settings.SEARCH_EF_SEARCH)),
             "hnsw.max_scan_tuples": settings.SEARCH_MAX_SCAN_TUPLES,
             "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
         },
     )
-    found = [(product_id, 1.0 - distance) for product_id, distance in rows]
     # Relaxed order returns batches, each in order, but not all of them together.
-    return sorted(found, key=lambda one: (-one[1], -one[0]))
+    return sorted(found, key=lambda one: (-one.cosine, -one.product_id))
