@@ -116,6 +116,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     FROM (SELECT public.catalog_fold(input) AS folded) AS f
 $$;
 
+CREATE OR REPLACE FUNCTION public.catalog_key(input text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    -- Text as it is compared letter by letter: words in lower case with one blank between them.
+    SELECT btrim(regexp_replace(lower(public.catalog_words(public.catalog_fold(input))), '\s+', ' ', 'g'))
+$$;
+
 CREATE OR REPLACE FUNCTION public.catalog_search_vector(
     name text, brand text, short_description text, description text, attributes jsonb
 ) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -162,6 +168,7 @@ DROP_FUNCTIONS_SQL = """
 DROP FUNCTION IF EXISTS public.catalog_lexical_weights(tsvector);
 DROP FUNCTION IF EXISTS public.catalog_lexeme_dimension(text);
 DROP FUNCTION IF EXISTS public.catalog_search_vector(text, text, text, text, jsonb);
+DROP FUNCTION IF EXISTS public.catalog_key(text);
 DROP FUNCTION IF EXISTS public.catalog_tokens(text);
 DROP FUNCTION IF EXISTS public.catalog_compounds(text);
 DROP FUNCTION IF EXISTS public.catalog_words(text);
