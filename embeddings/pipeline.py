@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from pgvector import HalfVector
 
 from embeddings.documents import ProductText, product_text
@@ -259,8 +259,8 @@ def release(claims: Sequence[Claim]) -> None:
 def process(encoder: Encoder, claims: Sequence[Claim]) -> Outcome:
     """Encode and store claimed rows.
 
-    A text that the encoder refuses fails by itself; when the encoder refuses any text, all leases are given
-    back and ModelUnavailableError is raised.
+    A text that the encoder refuses fails by itself, and so does one whose vector PostgreSQL refuses; when the
+    encoder refuses any text, all leases are given back and ModelUnavailableError is raised.
     """
     try:
         vectors = encode(encoder, claims)
@@ -268,13 +268,21 @@ def process(encoder: Encoder, claims: Sequence[Claim]) -> Outcome:
         if not _works(encoder):
             release(claims)
             raise ModelUnavailableError(f"The embedding model does not work: {error}") from error
-        if len(claims) == 1:
-            return fail(claims[0], f"{type(error).__name__}: {error}")
-        outcome = Outcome()
-        for claim_ in claims:
-            outcome.add(process(encoder, [claim_]))
-        return outcome
-    return store(claims, vectors)
+        return _one_by_one(encoder, claims, error)
+    try:
+        return store(claims, vectors)
+    except DataError as error:  # such as a vector with NaN
+        return _one_by_one(encoder, claims, error)
+
+
+def _one_by_one(encoder: Encoder, claims: Sequence[Claim], error: Exception) -> Outcome:
+    """Find out which text was at fault; a single one fails with the error."""
+    if len(claims) == 1:
+        return fail(claims[0], f"{type(error).__name__}: {error}")
+    outcome = Outcome()
+    for claim_ in claims:
+        outcome.add(process(encoder, [claim_]))
+    return outcome
 
 
 def _works(encoder: Encoder) -> bool:
@@ -315,13 +323,29 @@ def drain(should_stop: Callable[[], bool] = lambda: False) -> Outcome:
     A model that cannot be used does not hold up the others; its ModelUnavailableError is raised at the end.
     """
     total = Outcome()
-    unavailable: ModelUnavailableError | None = None
-    for model in EmbeddingModel.objects.live():
-        try:
-            for outcome in batches(model, should_stop=should_stop):
-                total.add(outcome)
-        except ModelUnavailableError as error:
-            unavailable = error
-    if unavailable is not None:
-        raise unavailable
+    unavailable: dict[int, ModelUnavailableError] = {}
+    while not should_stop():
+        outcome = _next_batch(unavailable)
+        if outcome is None:
+            break
+        total.add(outcome)
+    for error in unavailable.values():
+        raise error
     return total
+
+
+def _next_batch(unavailable: dict[int, ModelUnavailableError]) -> Outcome | None:
+    """One batch of the first model with due rows, or None; notes models that cannot be used.
+
+    Models are looked at anew for each batch: while one fills up, the edits of the active one go in between, and
+    one that is retired is left alone from then on.
+    """
+    for model in EmbeddingModel.objects.live():
+        if model.pk in unavailable:
+            continue
+        try:
+            for outcome in batches(model):
+                return outcome
+        except ModelUnavailableError as error:
+            unavailable[model.pk] = error
+    return None
