@@ -36,7 +36,7 @@ class CategoryQuerySet(models.QuerySet["Category"]):
             below |= Q(path=path) | Q(path__startswith=f"{path}/")
         return self.filter(below)
 
-    def with_product_counts(self) -> CategoryQuerySet:
+    def with_product_counts(self) -> Any:
         """Annotate `product_count`: active products directly in the category (not below it)."""
         return self.annotate(product_count=models.Count("products", filter=Q(products__is_active=True)))
 
