@@ -122,7 +122,7 @@ class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):  # type: ig
         )
 
 
-class EmbeddingRunQuerySet(models.QuerySet["EmbeddingRun"]):
+class EmbeddingRunQuerySet(models.QuerySet["EmbeddingRun"]):  # type: ignore[name-defined]
     """Backfills by how far they are."""
 
     def open(self) -> EmbeddingRunQuerySet:
