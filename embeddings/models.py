@@ -102,6 +102,11 @@ class EmbeddingModel(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.dimensions} d)"
 
+    @property
+    def is_live(self) -> bool:
+        """Whether its vectors are kept up to date; the same rule as `EmbeddingModelQuerySet.live`."""
+        return self.state != self.State.RETIRED
+
 
 class ProductEmbedding(models.Model):
     """The vector of one product under one model, and what is known of its making.

@@ -83,7 +83,7 @@ def history(model: EmbeddingModel, span: timedelta, step: timedelta) -> list[Poi
             FROM embeddings_backlogsample WHERE model_id = %s AND minute > now() - %s GROUP BY at ORDER BY at""",
             [step, model.pk, span],
         )
-        return [Point(*row) for row in cursor.fetchall()]
+        return [Point(timezone.localtime(at), *figures) for at, *figures in cursor.fetchall()]
 
 
 def latest() -> dict[int, BacklogSample]:

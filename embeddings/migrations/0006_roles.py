@@ -33,9 +33,9 @@ def make_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     # Django makes permissions after all migrations; on a new database they are wanted earlier.
     for label in ("catalog", "embeddings"):
         app = apps.get_app_config(label)
-        module, app.models_module = app.models_module, True
+        app.models_module = True  # what says that an app has models; the apps of migrations lack it
         create_permissions(app, verbosity=0, apps=apps)
-        app.models_module = module
+        del app.models_module
     Permission = apps.get_model("auth", "Permission")
     for name, wanted in ROLES.items():
         group, made = apps.get_model("auth", "Group").objects.get_or_create(name=name)
