@@ -12,7 +12,7 @@ from django.db import connection, models
 from django.db.models import Q
 
 if TYPE_CHECKING:
-    from catalog.models import Category, Product  # noqa: F401 (in the quotes of a base class)
+    from catalog.models import Category, Product  # noqa: F401 - named in strings below
 
 
 def _folded(text: str) -> str:
