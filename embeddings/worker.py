@@ -13,6 +13,7 @@ from typing import Any
 
 import django_rq
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -24,9 +25,9 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker.base import StopRequested
 
-from embeddings import bell, jobs
+from embeddings import bell, jobs, upkeep
 from embeddings.encoders import encoder_for
-from embeddings.exceptions import ModelUnavailableError
+from embeddings.exceptions import EmbeddingError, ModelUnavailableError
 from embeddings.models import EmbeddingModel
 
 logger = logging.getLogger("nearshelf.embeddings")
@@ -34,6 +35,7 @@ logger = logging.getLogger("nearshelf.embeddings")
 REDIS_RETRY_S = 2.0
 # RQ lets a command take this long, less five seconds, before it believes that Redis is gone.
 WORKER_TTL_S = 45
+UPKEEP_S = 5.0
 
 
 class EmbeddingWorker(SimpleWorker):
@@ -103,6 +105,9 @@ def run(burst: bool = False) -> None:
     reconciler = threading.Thread(target=_reconcile_forever, name="reconciler", daemon=True)
     reconciler.start()
     complain = _Complaints()
+    # Apart from the reconciler: a large index takes minutes to build, and edits go on meanwhile.
+    upkeeper = threading.Thread(target=_keep_up_forever, name="upkeep", daemon=True)
+    upkeeper.start()
     while not jobs.stopping.is_set():
         try:
             # Asked on a connection that gives up quickly, which the worker's own does not.
@@ -166,6 +171,18 @@ def _reconcile_forever() -> None:
     connection.close()
     if jobs.recycling.is_set():
         os.kill(os.getpid(), signal.SIGTERM)  # the main thread may be waiting for a message
+
+
+def _keep_up_forever() -> None:
+    """Complete models that came to life, and mend indexes. Not waited for at the end: a build takes its time."""
+    while not jobs.stopping.wait(UPKEEP_S):
+        try:
+            close_old_connections()
+            upkeep.mend()
+        except (DatabaseError, EmbeddingError) as error:
+            logger.warning("Upkeep failed, and is tried again: %s", error)
+            connection.close()
+    connection.close()
 
 
 class _Complaints:
