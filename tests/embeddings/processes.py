@@ -17,8 +17,8 @@ from django.core.management import call_command
 from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 
-from config.local_server import server_account
 from config.local_servers import PostgreSQL, Valkey
+from config.server_account import server_account
 from tests.config.conftest import PLACE, PROJECT
 from tests.embeddings.faulty_worker import PLACES
 
@@ -140,6 +140,10 @@ class Worker:
         (self.folder / place).unlink(missing_ok=True)
         reached = self.folder / f"{place}.reached"
         wait_until(lambda: not reached.exists() or not self.alive, f"the worker goes on from {place}")
+
+    def wait_until_dead(self) -> None:
+        """Return once it has ended by itself."""
+        wait_until(lambda: not self.alive, "the worker has died")
 
     def wait_until_log(self, text: str) -> None:
         """Return once it has written a text."""

@@ -100,12 +100,16 @@ def rename(category: Category, name: str) -> None:
 
 
 WRITES: dict[str, Callable[[Product, Category, Category], Any]] = {
-    "insert": lambda product, category, other: Product.objects.create(sku="new", name="Axe", category=category),
+    "insert": lambda product, category, other: Product.objects.create(
+        sku="new", name="Axe", category=category
+    ),
     "edit": lambda product, category, other: Product.objects.filter(pk=product.pk).update(name="Axe"),
     "edit and price": lambda product, category, other: Product.objects.filter(pk=product.pk).update(
         name="Axe", price=Decimal(7)
     ),
-    "move away": lambda product, category, other: Product.objects.filter(pk=product.pk).update(category=other),
+    "move away": lambda product, category, other: Product.objects.filter(pk=product.pk).update(
+        category=other
+    ),
     "price": lambda product, category, other: Product.objects.filter(pk=product.pk).update(price=Decimal(7)),
     "delete": lambda product, category, other: Product.objects.filter(pk=product.pk).delete(),
 }
@@ -179,7 +183,9 @@ def test_a_bulk_write_in_any_order_and_the_pipeline_never_deadlock(
         for number in range(5):
             with transaction.atomic():
                 for product in sorted(products, key=lambda product: product.pk, reverse=backwards):
-                    Product.objects.filter(pk=product.pk).update(price=number, name=f"Axe {product.pk} {number}")
+                    Product.objects.filter(pk=product.pk).update(
+                        price=number, name=f"Axe {product.pk} {number}"
+                    )
 
     writing = threading.Event()
 

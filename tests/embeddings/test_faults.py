@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
-from catalog.models import Category, Product
+from catalog.models import Product
 from embeddings import bell, model_files
 from embeddings.encoders import Encoder, encoder_for
 from embeddings.models import DEFAULT_MODEL_ID, EmbeddingModel, ProductEmbedding
@@ -168,9 +168,7 @@ def test_four_workers_embed_each_row_once(shop: Shop, crew: Crew, encoder: Encod
 
 
 @pytest.mark.parametrize("how", ["fast shutdown", "kill -9"])
-def test_postgresql_restarted_in_the_middle_of_it(
-    how: str, shop: Shop, crew: Crew, encoder: Encoder
-) -> None:
+def test_postgresql_restarted_in_the_middle_of_it(how: str, shop: Shop, crew: Crew, encoder: Encoder) -> None:
     (worker,) = crew.take(1)
     stock(200)
     worker.wake(until="storing")
@@ -222,6 +220,11 @@ def test_redis_away_delays_no_save_and_loses_nothing(
         assert_exact(encoder)
         if trouble == "black-holed":
             assert worker.terminate() < 10
+            latecomer = Worker(shop)
+            latecomer.wake()
+            Product.objects.create(sku="later", name="Garden hose")
+            wait_until_settled()
+            assert latecomer.terminate() < 10
     finally:
         if trouble == "refused":
             shop.redis.ensure()
@@ -252,7 +255,7 @@ def test_a_text_that_kills_its_worker_every_time_ends_as_failed(
     killer = Product.objects.create(sku="killer", name=f"{KILLER} drill")
     for victim in workers[:-1]:
         victim.wake()
-        wait_until(lambda victim=victim: not victim.alive, "the text has killed its worker")
+        victim.wait_until_dead()
     workers[-1].wake()
     wait_until_settled()
     assert workers[-1].alive

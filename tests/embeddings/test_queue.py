@@ -38,7 +38,9 @@ def explained(work: Callable[[], Any]) -> list[dict[str, Any]]:
     """The plans, with actual times, of the queries that some work makes."""
     plans: list[dict[str, Any]] = []
 
-    def explain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    def explain(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
         if "SELECT" in sql and "embeddings_productembedding" in sql:
             with connection.connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
