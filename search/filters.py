@@ -17,10 +17,10 @@ from search.parameters import check_names, check_texts, form_errors
 class ProductFilter(filters.FilterSet):
     """Products by category (with everything below), brand and price."""
 
-    category = filters.Filter(method="in_categories")
-    brand = filters.Filter(method="of_brands")
-    price_min = filters.Filter(method="from_price")
-    price_max = filters.Filter(method="to_price")
+    category = filters.Filter(field_name="category", method="in_categories")
+    brand = filters.Filter(field_name="brand", method="of_brands")
+    price_min = filters.Filter(field_name="price", method="from_price")
+    price_max = filters.Filter(field_name="price", method="to_price")
 
     class Meta:
         model = Product

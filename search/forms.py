@@ -15,6 +15,7 @@ MAX_VALUES = 50
 MAX_FACETS = 20
 MAX_SIMILAR = 100
 DEFAULT_PAGE_SIZE = 20
+MAX_PRICE = 9_999_999_999  # what the catalogue's column holds
 DEFAULT_SIMILAR = 10
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
@@ -103,7 +104,7 @@ class PriceField(forms.DecimalField):
     """An amount of money in the shop's currency, never negative."""
 
     def __init__(self) -> None:
-        super().__init__(required=False, min_value=0, max_digits=14)
+        super().__init__(required=False, min_value=0, max_value=MAX_PRICE, max_digits=30)
         self.error_messages["invalid"] = "Enter an amount such as 49.90."
 
 

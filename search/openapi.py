@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from search import serializers
-from search.forms import DEFAULT_PAGE_SIZE, DEFAULT_SIMILAR, MAX_FACETS, MAX_SIMILAR, MAX_VALUES
+from search.forms import DEFAULT_PAGE_SIZE, DEFAULT_SIMILAR, MAX_FACETS, MAX_PRICE, MAX_SIMILAR, MAX_VALUES
 from search.pagination import ORDERINGS
 from search.problems import CONTENT_TYPE
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
@@ -58,7 +58,7 @@ def _flag(name: str, description: str) -> OpenApiParameter:
     return _query(name, {"type": "boolean", "default": False}, description)
 
 
-_PRICE = {"type": "number", "minimum": 0, "maximum": 9_999_999_999}
+_PRICE = {"type": "number", "minimum": 0, "maximum": MAX_PRICE}
 FILTERS = [
     _many("category", "Slug of a category; everything below it is included. May be repeated.", MAX_VALUES),
     _many("brand", "A brand, exactly as products have it. May be repeated.", MAX_VALUES),
@@ -204,7 +204,7 @@ product_list = extend_schema(
         _PAGE_SIZE,
         _query("cursor", {"type": "string", "maxLength": 600}, "From `next` or `previous`."),
     ],
-    responses=_responses(serializers.ProductPageSerializer, 400),
+    responses=_responses(serializers.ProductSerializer(many=True), 400),
 )
 
 product_detail = extend_schema(

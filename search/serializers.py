@@ -77,14 +77,6 @@ class ProductDetailSerializer(ProductSerializer):
         return fields
 
 
-class ProductPageSerializer(serializers.Serializer[Any]):
-    """A page of the product list."""
-
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
-    results = ProductSerializer(many=True)
-
-
 class HitSerializer(serializers.Serializer[Any]):
     """A product found."""
 
