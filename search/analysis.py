@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from django.conf import settings
 
+from catalog.lexical import K1
 from search.lexical import Group, Lexeme, LexicalQuery, idf, phrase_sql
 from search.models import Synonym
 from search.parsing import ParsedText, split_code
@@ -17,8 +18,6 @@ RARE_AGAINST_COMPLETION = 0.02
 MAX_COMPLETIONS = 8
 COMPLETION_WEIGHT = 0.5
 SYNONYM_WEIGHT = 0.8
-# What a well-matched name gives of a term's idf: the yardstick of a good match.
-GOOD_MATCH = 1.4
 MAX_SKU_LENGTH = 64
 
 _ANALYSE_SQL = """
@@ -171,10 +170,10 @@ def _weights(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size:
 
 
 def _ceiling(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: int) -> float:
-    """BM25 of a product whose name has every word of the query."""
+    """The most that BM25 can give: no term weighs more than its idf times k1 + 1."""
     total = sum(group.idf(size) for group in groups)
     total += sum(idf(lexeme.documents, size) for lexemes in phrases for lexeme in lexemes)
-    return GOOD_MATCH * total
+    return (K1 + 1) * total
 
 
 def _codes(parsed: ParsedText, text: str) -> tuple[str, ...]:

@@ -56,6 +56,14 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
     ]
 
 
+def ranking_of(query: SearchQuery) -> Ranking:
+    """The whole result set of a search, best first: what its pages show. Raises InvalidQueryError."""
+    check(query)
+    parsed = parse(query.text)
+    encoded = _encode([(query, parsed)])[0]
+    return rank(_plan(query, analyse(parsed, query.text), encoded), resolve(query.filters))
+
+
 def check(query: SearchQuery) -> None:
     """Refuse what cannot be answered. Raises InvalidQueryError with one entry per bad parameter."""
     errors: dict[str, list[str]] = {}

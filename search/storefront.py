@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from catalog.models import Category, Product
 from search import navigation
+from search.categories import CategoryNode, category_tree
 from search.engine import search_products
 from search.exceptions import InvalidQueryError, SearchError
 from search.hydrate import hydrate
@@ -58,6 +59,8 @@ def storefront(request: HttpRequest) -> HttpResponse:
 @require_safe
 def product(request: HttpRequest, sku: str) -> HttpResponse:
     """One product and others like it."""
+    if "\0" in sku:  # which PostgreSQL takes in no text
+        raise Http404
     item = get_object_or_404(Product.objects.active().select_related("category"), sku=sku)
     context = {
         "product": item,
@@ -115,17 +118,9 @@ def _newest() -> list[int]:
     return [pk for _, _, pk in sorted(turns)[:NEWEST]]
 
 
-def _departments() -> list[dict[str, Any]]:
-    """The top categories that have products, each with the number of products in and below it."""
-    departments: dict[str, dict[str, Any]] = {}
-    for category in Category.objects.with_product_counts().order_by("path"):
-        top = category.path.partition("/")[0]
-        if category.parent_id is None:
-            departments[top] = {"category": category, "count": 0, "shelves": []}
-        elif category.path.count("/") == 1:
-            departments[top]["shelves"].append(category.name)
-        departments[top]["count"] += category.product_count
-    return [department for department in departments.values() if department["count"]]
+def _departments() -> list[CategoryNode]:
+    """The top categories that have products."""
+    return [node for node in category_tree() if node.product_count]
 
 
 def _found(asked: Asked, query: SearchQuery, result: SearchResult) -> dict[str, Any]:
