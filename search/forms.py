@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from catalog.models import Category
 from search.facets import unknown_names
 from search.query import MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
+from search.suggest import MAX_SUGGESTIONS
 
 MAX_VALUES = 50
 MAX_FACETS = 20
@@ -17,6 +18,7 @@ MAX_SIMILAR = 100
 DEFAULT_PAGE_SIZE = 20
 MAX_PRICE = 9_999_999_999  # what the catalogue's column holds
 DEFAULT_SIMILAR = 10
+DEFAULT_SUGGESTIONS = 8
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
@@ -180,15 +182,27 @@ class SearchForm(FilterForm):
         return cleaned
 
 
-class SimilarForm(FilterForm):
-    """The parameters of similar products."""
+class SeedForm(FilterForm):
+    """The parameters of products like several others."""
 
     limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_SIMILAR)
-    same_category = FlagField(required=False)
-    price_tolerance = ShareField(highest=100.0)
     min_score = ShareField()
     diversity = ShareField()
+
+
+class SimilarForm(SeedForm):
+    """The parameters of products like one other."""
+
+    same_category = FlagField(required=False)
+    price_tolerance = ShareField(highest=100.0)
     explain = FlagField(required=False)
+
+
+class SuggestForm(forms.Form):
+    """The parameters of completions."""
+
+    q = forms.CharField(required=False, max_length=MAX_QUERY_LENGTH, strip=False)
+    limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_SUGGESTIONS)
 
 
 def existing_categories(slugs: Iterable[str]) -> frozenset[str]:
