@@ -10,7 +10,10 @@ from search.parameters import Errors, cleaned, filters_of, flaw_of, parse_search
 from search.query import MAX_BATCH, SearchQuery, Seed, SeedQuery
 
 MAX_SEEDS = 20
-MAX_WEIGHT = 100.0
+MAX_WEIGHT = 100
+_SEED_HINT = (
+    f'Give a SKU, or {{"sku": "A-1", "weight": 0.5}} with a weight from -{MAX_WEIGHT} to {MAX_WEIGHT}.'
+)
 
 
 def parse_batch(body: Any) -> list[SearchQuery]:
@@ -73,18 +76,15 @@ def _seeds(given: Any) -> tuple[Seed, ...]:
     errors: Errors = {}
     seeds: dict[str, Seed] = {}
     for index, item in enumerate(given):
-        entry = {"sku": item} if isinstance(item, str) else item
-        match entry:
-            case {"sku": str(sku), **others} if others.keys() <= {"weight"} and _is_weight(
-                others.get("weight", 1)
-            ):
-                if flaw := flaw_of(sku) or (sku in seeds and "This product is a seed already."):
-                    errors[f"seeds[{index}].sku"] = [flaw]
-                seeds[sku] = Seed(sku, float(others.get("weight", 1)))
-            case _:
-                errors[f"seeds[{index}]"] = [
-                    f'Give a SKU, or {{"sku": "A-1", "weight": 0.5}} with a weight from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g}.'
-                ]
+        seed = _seed(item)
+        if seed is None:
+            errors[f"seeds[{index}]"] = [_SEED_HINT]
+        elif flaw := flaw_of(seed.sku):
+            errors[f"seeds[{index}].sku"] = [flaw]
+        elif seed.sku in seeds:
+            errors[f"seeds[{index}].sku"] = ["This product is a seed already."]
+        else:
+            seeds[seed.sku] = seed
     if not errors and all(seed.weight <= 0 for seed in seeds.values()):
         errors["seeds"] = ["At least one product must have a weight above 0."]
     if errors:
@@ -92,8 +92,14 @@ def _seeds(given: Any) -> tuple[Seed, ...]:
     return tuple(seeds.values())
 
 
-def _is_weight(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_WEIGHT
+def _seed(item: Any) -> Seed | None:
+    """One seed of a body, or None where it is none."""
+    match {"sku": item} if isinstance(item, str) else item:
+        case {"sku": str(sku), **others} if others.keys() <= {"weight"}:
+            weight: Any = others.get("weight", 1)
+            if isinstance(weight, int | float) and weight is not True and abs(weight) <= MAX_WEIGHT:
+                return Seed(sku, float(weight))
+    return None
 
 
 def _batch_items(body: Any) -> list[Any]:

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from catalog.models import Product
+from search.terms import refresh_terms
 from tests.search.conftest import bad_fields, problem
 
 pytestmark = pytest.mark.django_db
@@ -247,6 +248,38 @@ def test_similar_refuses_what_it_cannot_answer(client: Client, shop: None) -> No
         "diversity",
     ]
     problem(client.get("/api/products/gone/similar/"), 404)
+
+
+def test_seeds_lead_towards_and_away(client: Client, shop: None) -> None:
+    def found(body: dict[str, Any]) -> Any:
+        return client.post("/api/similar/", body, content_type="application/json")
+
+    body = found({"seeds": ["hammer", "bits"]}).json()
+    assert list(body) == ["degraded", "total", "results", "timings_ms"]
+    assert not {"hammer", "bits", "gone"} & set(skus(body))
+    away = found({"seeds": ["driver", {"sku": "saw", "weight": -0.7}], "limit": 6}).json()
+    assert skus(away).index("jig") > skus(away).index("hammer")
+    assert set(skus(found({"seeds": ["hammer"], "category": ["kitchen"]}).json())) <= {"pan", "knife"}
+    problem(found({"seeds": ["hammer", "no-such"]}), 404)
+    problem(found({"seeds": ["gone"]}), 404)
+
+
+def test_what_is_being_typed_is_completed(client: Client, shop: None) -> None:
+    refresh_terms()
+    response = client.get("/api/suggest/?q=ham")
+    body = response.json()
+    assert body["query"] == "ham"
+    assert any("ammer" in one["text"] for one in body["suggestions"])
+    assert all(one.keys() == {"text", "kind", "target"} for one in body["suggestions"])
+    assert "max-age=60" in response.headers["Cache-Control"]
+    assert len(client.get("/api/suggest/?q=d&limit=1").json()["suggestions"]) <= 1
+    assert client.get("/api/suggest/").json()["suggestions"] == []
+
+
+def test_a_completion_refuses_what_it_cannot_answer(client: Client) -> None:
+    address = f"/api/suggest/?q={'x' * 513}&limit=21&mode=keyword"
+    assert bad_fields(client.get(address)) == ["mode", "q", "limit"]
+    assert bad_fields(client.get("/api/suggest/?q=%00")) == ["q"]
 
 
 def test_every_4xx_of_search_is_said_over_http(client: Client, shop: None) -> None:

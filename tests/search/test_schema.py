@@ -29,6 +29,8 @@ EXAMPLES = 30
 OPERATIONS = {
     "/api/search/": "search",
     "/api/search/batch/": "search_batch",
+    "/api/suggest/": "suggest",
+    "/api/similar/": "similar",
     "/api/products/": "product_list",
     "/api/products/{sku}/": "product_detail",
     "/api/products/{sku}/similar/": "product_similar",
@@ -50,14 +52,20 @@ CHECKS = [
 with_good_values = [(path, GenerationMode.POSITIVE) for path in OPERATIONS]
 with_bad_values = [
     (path, GenerationMode.NEGATIVE)
-    for path in ("/api/search/", "/api/search/batch/", "/api/products/", "/api/products/{sku}/similar/")
+    for path in (
+        "/api/search/",
+        "/api/search/batch/",
+        "/api/similar/",
+        "/api/products/",
+        "/api/products/{sku}/similar/",
+    )
 ]
 
 
 @pytest.fixture
 def api(settings: Any, make_product: Any, make_category: Any, embed: Any) -> Iterator[Any]:
     """The API over a small shop, without limits, as its own document describes it."""
-    settings.SEARCH_THROTTLE_ANON = settings.SEARCH_THROTTLE_BATCH = ""
+    settings.SEARCH_THROTTLE_ANON = settings.SEARCH_THROTTLE_BATCH = settings.SEARCH_THROTTLE_SUGGEST = ""
     for number in range(5):
         make_product(sku=f"0{number}", category=make_category("tools"), attributes={"colour": "red"})
     embed()
