@@ -322,5 +322,7 @@ LOGGING = {
     "loggers": {
         "nearshelf": {"level": env.str("LOG_LEVEL", default="INFO")},
         "rq": {"level": "WARNING"},
+        # What clients ask wrongly is theirs to read, not ours.
+        "django.request": {"level": "ERROR"},
     },
 }

@@ -10,7 +10,7 @@ from django_filters import rest_framework as filters
 from catalog.models import Product
 from catalog.querysets import ProductQuerySet
 from search.exceptions import InvalidQueryError
-from search.forms import FilterForm, ManyField
+from search.forms import FilterForm, ManyField, existing_categories, unknown_category
 from search.parameters import check_names, check_texts, form_errors
 
 
@@ -61,4 +61,8 @@ class ProductFilterBackend(filters.DjangoFilterBackend):
         filterset = self.get_filterset(request, queryset, view)
         if not filterset.is_valid():
             raise InvalidQueryError(form_errors(filterset.form))
+        slugs = filterset.form.cleaned_data["category"]
+        known = existing_categories(slugs)
+        if missing := [unknown_category(slug) for slug in slugs if slug not in known]:
+            raise InvalidQueryError({"category": missing})
         return filterset.qs

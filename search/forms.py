@@ -62,9 +62,10 @@ class ManyField(forms.Field):
 
 
 class CategoriesField(ManyField):
-    """Slugs of categories that exist.
+    """Slugs of categories.
 
-    `known` spares a question to the database where the caller has already asked which slugs exist.
+    Whether they exist is checked here only where the caller says which do (`known`): a search looks its
+    categories up anyway, and refuses unknown ones then.
     """
 
     known: frozenset[str] | None = None
@@ -74,12 +75,8 @@ class CategoriesField(ManyField):
 
     def validate(self, value: tuple[str, ...]) -> None:
         """Refuse slugs that no category has: an answer without the filter would lie."""
-        known = existing_categories(value) if self.known is None else self.known
-        if missing := [slug for slug in value if slug not in known]:
-            raise ValidationError(
-                [f"There is no category “{slug}”; /api/categories/ lists them." for slug in missing],
-                code="unknown",
-            )
+        if self.known is not None and (missing := [slug for slug in value if slug not in self.known]):
+            raise ValidationError([unknown_category(slug) for slug in missing], code="unknown")
 
 
 class FacetsField(ManyField):
@@ -203,6 +200,11 @@ class SuggestForm(forms.Form):
 
     q = forms.CharField(required=False, max_length=MAX_QUERY_LENGTH, strip=False)
     limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_SUGGESTIONS)
+
+
+def unknown_category(slug: str) -> str:
+    """What to say of a slug that no category has."""
+    return f"There is no category “{slug}”; use a slug of /api/categories/."
 
 
 def existing_categories(slugs: Iterable[str]) -> frozenset[str]:

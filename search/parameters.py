@@ -28,7 +28,7 @@ def parse_search(
     """Return the query that `params` ask for.
 
     `strict` refuses names that mean nothing here, as the API does; a page must live with `utm_source`.
-    `known_categories` are slugs already known to exist; without them the database is asked.
+    `known_categories` are the slugs that exist; without them unknown ones are left for the engine to refuse.
     Raises InvalidQueryError.
     """
     values = cleaned(SearchForm, params, strict, known_categories=known_categories)

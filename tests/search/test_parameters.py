@@ -57,7 +57,6 @@ def test_empty_fields_of_a_form_mean_nothing_was_asked() -> None:
     [
         ("mode=fuzzy", "mode", "hybrid or semantic or keyword"),
         ("fusion=sum", "fusion", "convex or rrf"),
-        ("category=no-such", "category", "no category “no-such”"),
         ("facets=no-such", "facets", "no facet “no-such”"),
         ("facets=a%0Ab", "facets", "not the name of a facet"),
         ("price_min=20&price_max=10", "price_min", "above the highest"),
