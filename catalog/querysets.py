@@ -12,7 +12,7 @@ from django.db import connection, models
 from django.db.models import Q
 
 if TYPE_CHECKING:
-    from catalog.models import Product
+    from catalog.models import Category, Product  # noqa: F401 - named in strings below
 
 
 def _folded(text: str) -> str:
@@ -36,7 +36,7 @@ class CategoryQuerySet(models.QuerySet["Category"]):
             below |= Q(path=path) | Q(path__startswith=f"{path}/")
         return self.filter(below)
 
-    def with_product_counts(self) -> CategoryQuerySet:
+    def with_product_counts(self) -> Any:
         """Annotate `product_count`: active products directly in the category (not below it)."""
         return self.annotate(product_count=models.Count("products", filter=Q(products__is_active=True)))
 

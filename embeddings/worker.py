@@ -133,9 +133,7 @@ def _listener() -> EmbeddingWorker:
         retry=Retry(NoBackoff(), 0),
     )
     queue = Queue(bell.QUEUE, connection=connection, serializer=JSONSerializer)
-    return EmbeddingWorker(
-        [queue], connection=connection, serializer=JSONSerializer, worker_ttl=WORKER_TTL_S
-    )
+    return EmbeddingWorker([queue], connection=connection, serializer=JSONSerializer, worker_ttl=WORKER_TTL_S)
 
 
 def _install_signals() -> None:

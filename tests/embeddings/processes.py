@@ -17,8 +17,8 @@ from django.core.management import call_command
 from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 
-from config.local_server import server_account
 from config.local_servers import PostgreSQL, Valkey
+from config.server_account import server_account
 from tests.config.conftest import PLACE, PROJECT
 from tests.embeddings.faulty_worker import PLACES
 

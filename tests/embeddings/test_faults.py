@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
-from catalog.models import Category, Product
+from catalog.models import Product
 from embeddings import bell, model_files
 from embeddings.encoders import Encoder, encoder_for
 from embeddings.models import DEFAULT_MODEL_ID, EmbeddingModel, ProductEmbedding
@@ -168,9 +168,7 @@ def test_four_workers_embed_each_row_once(shop: Shop, crew: Crew, encoder: Encod
 
 
 @pytest.mark.parametrize("how", ["fast shutdown", "kill -9"])
-def test_postgresql_restarted_in_the_middle_of_it(
-    how: str, shop: Shop, crew: Crew, encoder: Encoder
-) -> None:
+def test_postgresql_restarted_in_the_middle_of_it(how: str, shop: Shop, crew: Crew, encoder: Encoder) -> None:
     (worker,) = crew.take(1)
     stock(200)
     worker.wake(until="storing")

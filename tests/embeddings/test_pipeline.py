@@ -30,7 +30,7 @@ def encoder(model: EmbeddingModel) -> Encoder:
     return encoder_for(model)
 
 
-def row(product: Product) -> ProductEmbedding:
+def row(product: Product) -> Any:
     return ProductEmbedding.objects.with_status().get(product=product)
 
 

@@ -9,7 +9,13 @@ import pytest
 from django.db import IntegrityError, connection
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings, strategies
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from catalog.models import Category, Product
 from embeddings import pipeline
@@ -125,7 +131,10 @@ class Shop(RuleBasedStateMachine):
     def insert_by_copy(self, name: str, attributes: dict, pick: int) -> None:
         category = self._category(pick)
         row = (self._sku(), name, "EUR", json.dumps(attributes), category.pk if category else None)
-        with connection.cursor() as cursor, cursor.copy(f"COPY catalog_product ({COLUMNS}) FROM STDIN") as copy:
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(f"COPY catalog_product ({COLUMNS}) FROM STDIN") as copy,
+        ):
             copy.write_row(row)
 
     @rule(name=WORDS, attributes=ATTRIBUTES, pick=PICK)
@@ -222,8 +231,6 @@ class Shop(RuleBasedStateMachine):
         past = timezone.now() - timedelta(seconds=1)
         ProductEmbedding.objects.filter(lease_until__isnull=False).update(lease_until=past)
         ProductEmbedding.objects.filter(next_attempt_at__gt=past).update(next_attempt_at=past)
-
-
 
 
 @pytest.mark.django_db(transaction=True)

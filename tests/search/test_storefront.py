@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.template.loader import get_template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -321,3 +322,13 @@ def test_more_products_need_no_more_queries(
         shelf = make_category("Tools", f"Shelf {number}")
         make_product(f"Drill number {number}", category=shelf, brand=f"Brand {number}")
     assert queries() == before
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_error_pages_need_neither_a_request_nor_the_database(
+    status: int, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    with django_assert_num_queries(0):
+        page = get_template(f"{status}.html").render()
+    assert f">{status}</p>" in page
+    assert '<a class="button" href="/">To the shop</a>' in page
