@@ -253,6 +253,7 @@ REST_FRAMEWORK = {
 SEARCH_THROTTLE_ANON = env.str("SEARCH_THROTTLE_ANON", default="300/min")
 SEARCH_THROTTLE_USER = env.str("SEARCH_THROTTLE_USER", default="1200/min")
 SEARCH_THROTTLE_BATCH = env.str("SEARCH_THROTTLE_BATCH", default="30/min")
+SEARCH_THROTTLE_SUGGEST = env.str("SEARCH_THROTTLE_SUGGEST", default="1200/min")
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Nearshelf",
@@ -321,5 +322,7 @@ LOGGING = {
     "loggers": {
         "nearshelf": {"level": env.str("LOG_LEVEL", default="INFO")},
         "rq": {"level": "WARNING"},
+        # What clients ask wrongly is theirs to read, not ours.
+        "django.request": {"level": "ERROR"},
     },
 }
