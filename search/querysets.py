@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
-    pass
+    from search.models import Synonym  # noqa: F401
 
 
 class SynonymQuerySet(models.QuerySet["Synonym"]):
