@@ -67,12 +67,30 @@ class CategoryAdmin(admin.ModelAdmin):
         return ([], {}, set(), protected) if protected else super().get_deleted_objects(objs, request)
 
 
+class AttributesField(forms.JSONField):
+    """JSON with one attribute a line."""
+
+    def prepare_value(self, value: Any) -> str:
+        """Return the text to edit; what was typed wrong comes back as it was typed."""
+        if isinstance(value, forms.fields.InvalidJSONInput):
+            return str(value)
+        return json.dumps(value, ensure_ascii=False, indent=2)
+
+
 class ProductForm(forms.ModelForm):
     """A product, with attributes that people can read."""
+
+    image_url = forms.URLField(
+        label="Picture's address", max_length=1000, required=False, assume_scheme="https"
+    )
 
     class Meta:
         model = Product
         fields = FIELDS
+        field_classes = {"attributes": AttributesField}
+        help_texts = {
+            "attributes": 'One object of names and plain values, such as {"colour": "red", "voltage": 18}.'
+        }
         error_messages = {
             "sku": {"unique": "Another product has this SKU."},
             "price": {"min_value": "A price cannot be negative."},
@@ -80,21 +98,6 @@ class ProductForm(forms.ModelForm):
                 "invalid": 'This is not valid JSON. Write it like {"colour": "red", "voltage": 18}.'
             },
         }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if field := self.fields.get("attributes"):
-            field.prepare_value = _readable_json  # type: ignore[attr-defined]
-            field.help_text = (
-                'One object of names and plain values, such as {"colour": "red", "voltage": 18}.'
-            )
-
-
-def _readable_json(value: Any) -> str:
-    """Return JSON with one attribute a line; what was typed wrong comes back as it was typed."""
-    if isinstance(value, forms.fields.InvalidJSONInput):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 class ProductImportForm(ImportForm):
@@ -115,9 +118,17 @@ class ProductAdmin(ImportExportModelAdmin):
     """Products: found, filtered, edited, imported and exported, however many they are."""
 
     form = ProductForm
-    list_display = ("sku", "name", "brand", "category", "shown_price", "is_active", "updated_at")
+    list_display: tuple[Any, ...] = (
+        "sku",
+        "name",
+        "brand",
+        "category",
+        "shown_price",
+        "is_active",
+        "updated_at",
+    )
     list_display_links = ("sku", "name")
-    list_filter = (CategoryFilter, BrandFilter, "is_active", PriceFilter)
+    list_filter: tuple[Any, ...] = (CategoryFilter, BrandFilter, "is_active", PriceFilter)
     list_select_related = ("category",)
     list_per_page = 50
     list_max_show_all = 200
@@ -128,9 +139,9 @@ class ProductAdmin(ImportExportModelAdmin):
     show_full_result_count = False
     paginator = EstimatingPaginator
     autocomplete_fields = ("category",)
-    readonly_fields = ("created_at", "updated_at")
+    readonly_fields: tuple[Any, ...] = ("created_at", "updated_at")
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
-    fieldsets = (
+    fieldsets: tuple[Any, ...] = (
         (None, {"fields": ("sku", "name", "brand", "category", "is_active")}),
         ("Text", {"fields": ("short_description", "description", "attributes")}),
         ("Price", {"fields": (("price", "currency"),)}),

@@ -84,14 +84,19 @@ class ProductResource(resources.ModelResource):
 
     def before_import(self, dataset: tablib.Dataset, **kwargs: Any) -> None:
         """Read the headings. Raises ImportFileError for a table that is no catalogue."""
-        if len(dataset) > MAX_ROWS:
+        rows = len(dataset)
+        headers = [column_name(str(name or "")) for name in dataset.headers or []]
+        if rows > MAX_ROWS or "sku" not in headers:
+            # The rows of a table that was refused would be imported all the same.
+            dataset.wipe()
+        if rows > MAX_ROWS:
             raise ImportFileError(
-                f"The file has {len(dataset):,} rows; {MAX_ROWS:,} is the most here. "
+                f"The file has {rows:,} rows; {MAX_ROWS:,} is the most here. "
                 "Use `python manage.py import_products` for more."
             )
-        dataset.headers = [column_name(str(name or "")) for name in dataset.headers or []]
-        if "sku" not in dataset.headers:
+        if "sku" not in headers:
             raise ImportFileError("The first row must name the columns, “sku” among them.")
+        dataset.headers = headers
         self._tree = CategoryTree()
         self._seen: set[str] = set()
 

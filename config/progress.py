@@ -1,4 +1,4 @@
-"""How far the embedding is, shown as it goes: a bar in a terminal, a line every two seconds elsewhere."""
+"""How far the embedding is, shown as it goes: a bar in a terminal, elsewhere a line every two seconds at most."""
 
 import time
 from collections.abc import Callable
@@ -25,6 +25,7 @@ class EmbeddingProgress:
         self._bar = _bar(output) if output.isatty() else None
         self._next_look = 0.0
         self._next_line = 0.0
+        self._shown = -1
         self.done = False
 
     def tick(self) -> None:
@@ -59,13 +60,14 @@ class EmbeddingProgress:
         if self._bar is not None:
             self._bar.start()
             self._bar.update(self._bar.task_ids[0], completed=embedded, total=total)
-        elif not self.done and time.monotonic() >= self._next_line:
+        elif not self.done and embedded != self._shown and time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + LINE_INTERVAL
+            self._shown = embedded
             self._say(f"Embedded {embedded} of {total} products.")
 
 
 def _bar(output: TextIO) -> Progress:
     columns = (TextColumn("Embedding products"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(file=output), transient=True)
+    bar = Progress(*columns, console=Console(file=output), transient=True, refresh_per_second=2)
     bar.add_task("embedding", total=None)
     return bar

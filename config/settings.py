@@ -206,9 +206,9 @@ STOREFRONT_EXAMPLES = env.list(
     default=[
         "drill for concrete",
         "gift for someone who loves cooking",
-        "stay dry on a long hike",
-        "something to keep the dog busy",
         "better light for my desk",
+        "sleep well while camping",
+        "birthday present for a four year old",
     ],
 )
 
@@ -227,7 +227,7 @@ EMBEDDING_RECONCILE_S = env.float("EMBEDDING_RECONCILE", default=1.0)
 # Batches after which a worker process starts afresh, against slow leaks in native code; 0 never.
 EMBEDDING_RECYCLE_BATCHES = env.int("EMBEDDING_RECYCLE_BATCHES", default=20_000)
 # Where converted models are kept; derived, safe to delete.
-MODEL_CACHE_DIR = DATA_DIR / "models"
+MODEL_CACHE_DIR = Path(env.str("MODEL_CACHE_DIR", default="") or DATA_DIR / "models").absolute()
 
 # --- HTTP ------------------------------------------------------------------------------------------------
 
@@ -278,10 +278,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
-FORMS_URLFIELD_ASSUME_HTTPS = True
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 # Without a collectstatic step (make run), files are served from where they lie.
-WHITENOISE_USE_FINDERS = env.bool("WHITENOISE_USE_FINDERS", default=not STATIC_ROOT.exists())
+WHITENOISE_USE_FINDERS = env.bool("WHITENOISE_USE_FINDERS", default=not (STATIC_ROOT / "admin").exists())
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 HTTPS = env.bool("HTTPS", default=False)
 SECURE_SSL_REDIRECT = HTTPS

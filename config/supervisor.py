@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from types import FrameType
 
 from config import embedded
 
-TICK = 0.25  # seconds
+TICK = 0.2  # seconds
 STOP_PATIENCE = 5.0  # seconds that a child may take to stop before it is killed
 STABLE_AFTER = 30.0  # seconds after which a child that ends is started again at once
 LONGEST_PAUSE = 5.0  # seconds between two starts of a child that keeps ending
@@ -81,7 +80,7 @@ class Supervisor:
         self.children = children
         self.say = say
         self._signals = 0
-        self._woken = threading.Event()
+        self._has_terminal = _in_foreground()
         self._recover_at = 0.0
 
     def listen(self) -> None:
@@ -93,14 +92,18 @@ class Supervisor:
     def run(self, on_tick: Callable[[], None]) -> None:
         """Returns when everything has stopped; `on_tick` is called a few times each second until then."""
         try:
-            while not self._signals:
+            while not self._signals and not self._terminal_is_gone():
                 self._recover_servers()
                 for child in self.children:
                     child.tick(self.say)
                 on_tick()
-                self._woken.wait(TICK)
+                time.sleep(TICK)
         finally:
             self._stop_children()
+
+    def _terminal_is_gone(self) -> bool:
+        """A closed window tells only the first process in it, which may be a make that does not pass it on."""
+        return self._has_terminal and not os.isatty(0)
 
     def _recover_servers(self) -> None:
         if time.monotonic() < self._recover_at:
@@ -125,8 +128,15 @@ class Supervisor:
             child.kill()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # No more than a count: locks that a handler takes may be held by the very code that it interrupts.
         self._signals += 1
-        self._woken.set()
+
+
+def _in_foreground() -> bool:
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False  # standard input is no terminal
 
 
 def _how_it_ended(status: int) -> str:

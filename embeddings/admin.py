@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -41,10 +42,11 @@ class EmbeddingStatusFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         """See SimpleListFilter."""
-        if self.value() not in Status.values:
+        value = self.value()
+        if value not in Status.values:
             return queryset
         rows = ProductEmbedding.objects.filter(
-            status_condition(Status(self.value())), model__state=EmbeddingModel.State.ACTIVE
+            status_condition(Status(value)), model__state=EmbeddingModel.State.ACTIVE
         )
         return queryset.filter(pk__in=rows.values("product_id"))
 
@@ -56,12 +58,22 @@ admin.site.unregister(Product)
 class ProductAdmin(CatalogProductAdmin):
     """The catalogue's products, with what became of their vectors."""
 
-    list_display = (*CatalogProductAdmin.list_display, "embedding", "embedded_at")
+    # The badge stands beside the name, where the narrowest window still shows it.
+    list_display = (
+        "sku",
+        "name",
+        "embedding",
+        "brand",
+        "category",
+        "shown_price",
+        "is_active",
+        "embedded_at",
+    )
     list_filter = (EmbeddingStatusFilter, *CatalogProductAdmin.list_filter)
     readonly_fields = (*CatalogProductAdmin.readonly_fields, "embedding_panel")
     fieldsets = (
         *CatalogProductAdmin.fieldsets,
-        ("Embedding", {"fields": ("embedding_panel",)}),
+        ("Search", {"fields": ("embedding_panel",)}),
     )
     actions = ("reembed", "retry_failed", "activate", "deactivate")
 
@@ -110,7 +122,7 @@ class ProductAdmin(CatalogProductAdmin):
         row = getattr(product, "embedding_row", None)
         return row.embedded_at if row else None
 
-    @admin.display(description="")
+    @admin.display(description="Embedding")
     def embedding_panel(self, product: Product) -> SafeString | str:
         """What the encoder reads, what came of it, and which products are near."""
         if product.pk is None:
@@ -172,7 +184,7 @@ class ProductAdmin(CatalogProductAdmin):
                 "opts": self.model._meta,
                 "total": queryset.count(),
                 "examples": list(queryset[:20]),
-                "selected": request.POST.getlist(admin.helpers.ACTION_CHECKBOX_NAME),
+                "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
                 "select_across": request.POST.get("select_across", "0"),
                 "media": self.media,
             }
@@ -181,7 +193,7 @@ class ProductAdmin(CatalogProductAdmin):
             touched = list(queryset.values_list("pk", flat=True)[:1000])
             changed = run()
             LogEntry.objects.log_actions(
-                request.user.pk,
+                str(request.user.pk),
                 Product.objects.filter(pk__in=touched),
                 CHANGE,
                 change_message=f"Bulk action: {verb}.",

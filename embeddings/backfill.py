@@ -4,26 +4,12 @@ from collections.abc import Callable, Iterator
 
 from django.db import connection
 
-from catalog.models import Product
-from embeddings import indexes, pipeline
+from embeddings import coverage, indexes, pipeline
 from embeddings.models import EmbeddingModel, ProductEmbedding
-from embeddings.triggers import INSERT_ROWS_SQL
 
 # From so many new vectors on, building the HNSW index after them is faster than growing it row by row
 # (0.2 to 0.3 ms a row against about 1.4 ms).
 BULK_THRESHOLD = 5_000
-
-
-def ensure_rows(model: EmbeddingModel) -> int:
-    """Add the rows of products that have none under this model; return how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT_ROWS_SQL, [model.pk])
-        return cursor.rowcount
-
-
-def missing(model: EmbeddingModel) -> int:
-    """How many products have no row under this model yet."""
-    return Product.objects.exclude(embeddings__model=model).count()
 
 
 def remaining(model: EmbeddingModel, scope: pipeline.Scope) -> int:
@@ -40,7 +26,8 @@ def remaining(model: EmbeddingModel, scope: pipeline.Scope) -> int:
 
 def prepare(model: EmbeddingModel, scope: pipeline.Scope) -> int:
     """Make every row of the scope due now, failed ones included; return how many there are."""
-    ensure_rows(model)
+    coverage.complete(model)
+    coverage.ensure_rows(model)
     extra, values = scope.sql()
     with connection.cursor() as cursor:
         # Rows on a lease are with a worker already.

@@ -1,5 +1,6 @@
 """System checks: what would keep products from being found by meaning, and what to do about it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import django_rq
@@ -17,7 +18,7 @@ MINIMUM_PGVECTOR = (0, 8, 0)
 
 
 @register(Tags.database)
-def check_pgvector(databases: list[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+def check_pgvector(*, databases: Sequence[str] | None = None, **kwargs: Any) -> Sequence[CheckMessage]:
     """pgvector is there and knows iterative index scans."""
     if not _asked(databases):
         return []
@@ -47,7 +48,7 @@ def check_pgvector(databases: list[str] | None = None, **kwargs: Any) -> list[Ch
 
 
 @register(Tags.database)
-def check_models(databases: list[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+def check_models(*, databases: Sequence[str] | None = None, **kwargs: Any) -> Sequence[CheckMessage]:
     """The active model can be used, makes the vectors its row promises, and has its index."""
     if not _asked(databases) or not _migrated():
         return []
@@ -82,7 +83,7 @@ def check_models(databases: list[str] | None = None, **kwargs: Any) -> list[Chec
 
 
 @register(Tags.database)
-def check_redis(databases: list[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+def check_redis(*, databases: Sequence[str] | None = None, **kwargs: Any) -> Sequence[CheckMessage]:
     """Redis answers."""
     if not _asked(databases):
         return []
@@ -99,9 +100,9 @@ def check_redis(databases: list[str] | None = None, **kwargs: Any) -> list[Check
     return []
 
 
-def _asked(databases: list[str] | None) -> bool:
+def _asked(databases: Sequence[str] | None) -> bool:
     """Whether this run of checks may ask the database (`manage.py check --database default`, `migrate`)."""
-    return bool(databases) and "default" in databases
+    return databases is not None and "default" in databases
 
 
 def _migrated() -> bool:

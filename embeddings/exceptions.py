@@ -13,5 +13,13 @@ class DimensionMismatchError(ModelUnavailableError):
     """The model makes vectors of another length than its row says."""
 
 
+class ModelStateError(EmbeddingError):
+    """The model's state does not allow what was asked for."""
+
+
+class IndexBusyError(EmbeddingError):
+    """Another process is building or dropping an index; two at a time would wait for each other."""
+
+
 class ActivationError(EmbeddingError):
     """A model cannot be made the active one as things are."""

@@ -6,10 +6,14 @@ from typing import Any
 
 from django.db import connection
 
+from embeddings import locks
+from embeddings.exceptions import IndexBusyError
 from embeddings.models import EmbeddingModel, ProductEmbedding, hnsw_index
 
 # A graph that outgrows maintenance_work_mem is built several times slower.
 BUILD_MEMORY_MB = 512
+# How long to wait for another process that builds or drops an index.
+WAIT_S = 3600.0
 
 
 def state(model: EmbeddingModel) -> dict[str, Any]:
@@ -36,31 +40,59 @@ def index_name(model: EmbeddingModel) -> str:
     return hnsw_index(model.pk, model.dimensions).name
 
 
-def build(model: EmbeddingModel) -> None:
+def build(model: EmbeddingModel, wait_s: float = WAIT_S) -> None:
     """Build a model's index without blocking writers; do nothing where a valid one exists.
 
     Must run outside a transaction. An invalid index, left by a build that was interrupted, is replaced.
+    Raises IndexBusyError when another process still builds one after `wait_s` seconds.
     """
-    found = state(model)
-    if found["valid"]:
+    with _alone(wait_s):
+        found = state(model)
+        if found["valid"]:
+            return
+        if found["exists"]:
+            _drop(model)
+        with _memory(), connection.schema_editor(atomic=False) as editor:
+            index = hnsw_index(model.pk, model.dimensions)
+            editor.execute(index.create_sql(ProductEmbedding, editor, concurrently=True))
+
+
+def rebuild(model: EmbeddingModel, wait_s: float = WAIT_S) -> None:
+    """Build a model's index anew; search uses the old one until then. Otherwise like `build`."""
+    if not state(model)["valid"]:
+        build(model, wait_s)
         return
-    if found["exists"]:
-        drop(model)
-    with _building(), connection.schema_editor(atomic=False) as editor:
-        index = hnsw_index(model.pk, model.dimensions)
-        editor.execute(index.create_sql(ProductEmbedding, editor, concurrently=True))
+    with _alone(wait_s), _memory(), connection.schema_editor(atomic=False) as editor:
+        editor.execute(f"REINDEX INDEX CONCURRENTLY {editor.quote_name(index_name(model))}")
 
 
-def drop(model: EmbeddingModel) -> None:
-    """Drop a model's index without blocking writers. Search scans exactly meanwhile: slower, and right."""
+def drop(model: EmbeddingModel, wait_s: float = WAIT_S) -> None:
+    """Drop a model's index without blocking writers. Search scans exactly meanwhile: slower, and right.
+
+    Raises IndexBusyError.
+    """
+    with _alone(wait_s):
+        _drop(model)
+
+
+def _drop(model: EmbeddingModel) -> None:
     with connection.schema_editor(atomic=False) as editor:
         name = editor.quote_name(index_name(model))
         editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
 @contextmanager
-def _building() -> Iterator[None]:
-    """Give this connection the memory that a build wants, for its duration."""
+def _alone(wait_s: float) -> Iterator[None]:
+    """Be the only one who builds or drops an index."""
+    with locks.advisory(locks.INDEXES, wait_s) as held:
+        if not held:
+            raise IndexBusyError("Another process is building an index. Try again when it is done.")
+        yield
+
+
+@contextmanager
+def _memory() -> Iterator[None]:
+    """Give this connection the memory that a build wants, for the block."""
     with connection.cursor() as cursor:
         cursor.execute("SET maintenance_work_mem = %s", [f"{BUILD_MEMORY_MB}MB"])
     try:

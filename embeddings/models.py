@@ -1,5 +1,6 @@
 """Vectors, and the models that make them."""
 
+from django.conf import settings
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
@@ -10,8 +11,10 @@ from pgvector.django import HalfVectorField, HnswIndex
 from catalog.models import Category, Product
 from embeddings import triggers
 from embeddings.querysets import (
+    STALLED_AFTER,
     UNSETTLED,
     EmbeddingModelQuerySet,
+    EmbeddingRunQuerySet,
     ProductEmbeddingQuerySet,
     Status,
 )
@@ -69,6 +72,9 @@ class EmbeddingModel(models.Model):
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.BUILDING)
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    # When it was made sure that every product has a row with the right digest; NULL where that is still to be
+    # done, because the model has just come to life (embeddings/coverage.py). Triggers keep it so afterwards.
+    rows_checked_at = models.DateTimeField(null=True, editable=False)
 
     objects = EmbeddingModelQuerySet.as_manager()
 
@@ -132,6 +138,10 @@ class ProductEmbedding(models.Model):
     price = models.DecimalField(max_digits=12, decimal_places=2, null=True, editable=False)
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
 
+    # Annotated by ProductEmbeddingQuerySet.with_status() and .nearest_to().
+    status: str
+    distance: float
+
     objects = ProductEmbeddingQuerySet.as_manager()
 
     class Meta:
@@ -169,6 +179,67 @@ class ProductEmbedding(models.Model):
         if self.lease_until is not None and self.lease_until > timezone.now():
             return Status.PROCESSING
         return Status.STALE if self.stored_digest is not None else Status.PENDING
+
+
+class EmbeddingRun(models.Model):
+    """One backfill: who started it, how far it is, how it ended.
+
+    It reports and can be told to stop; what is to be done stands in the rows of ProductEmbedding, so a run that
+    dies loses nothing.
+    """
+
+    class State(models.TextChoices):
+        """Derived, see `get_state`."""
+
+        RUNNING = "running", "Running"
+        STALLED = "stalled", "Stalled"
+        CANCELLING = "cancelling", "Being cancelled"
+        CANCELLED = "cancelled", "Cancelled"
+        FINISHED = "finished", "Finished"
+
+    model = models.ForeignKey(EmbeddingModel, on_delete=models.CASCADE, related_name="runs")
+    # Scope: the path of a category, and whether only products that failed before are meant.
+    category_path = models.CharField(max_length=1000, blank=True, default="")
+    only_failed = models.BooleanField(default=False)
+    via_queue = models.BooleanField(default=False, help_text="The workers do the work.")
+
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    started_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    # When progress was last noted.
+    heartbeat_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    note = models.TextField(blank=True, default="", help_text="How it ended, where that wants a word.")
+
+    objects = EmbeddingRunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["model"], name="embedding_run_open", condition=Q(finished_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"Run {self.pk}"
+
+    @property
+    def by(self) -> str:
+        """Who started it: a user's name, or "command"."""
+        return str(self.user) if self.user is not None else "command"
+
+    def get_state(self) -> State:
+        """What is to be said of the run now."""
+        if self.finished_at is not None:
+            return self.State.FINISHED if self.cancelled_at is None else self.State.CANCELLED
+        if self.heartbeat_at < timezone.now() - STALLED_AFTER:
+            return self.State.STALLED
+        return self.State.RUNNING if self.cancelled_at is None else self.State.CANCELLING
 
 
 class TriggeredProduct(Product):

@@ -10,9 +10,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from pgvector import HalfVector
 
 from embeddings.documents import ProductText, product_text
@@ -81,9 +82,10 @@ class Scope:
         """Whether it leaves anything out."""
         return bool(self.category_path) or self.only_failed
 
-    def sql(self) -> tuple[str, list[object]]:
+    def sql(self) -> tuple[str, list[str]]:
         """An extra condition on the row `e`, and its parameters."""
-        conditions, values = "", []
+        conditions = ""
+        values: list[str] = []
         if self.category_path:
             conditions += (
                 " AND e.category_id IN (SELECT id FROM catalog_category"
@@ -146,15 +148,16 @@ def claim(model: EmbeddingModel, limit: int, scope: Scope = EVERYTHING) -> list[
             """,
             [settings.EMBEDDING_LEASE_S, rows],
         )
-        return [Claim(*columns[:4], text=_text(columns[4:])) for columns in cursor.fetchall()]
+        return [_claim(columns) for columns in cursor.fetchall()]
 
 
-def _text(columns: Sequence[object]) -> ProductText:
-    """The product's fields from a row of claim()'s query."""
-    *texts, attributes = columns
+def _claim(columns: Sequence[Any]) -> Claim:
+    """A row of claim()'s query."""
+    row, digest, lease, attempts, name, brand, category, short_description, description, attributes = columns
     if isinstance(attributes, str):  # Django leaves jsonb as text for its own fields to parse
         attributes = json.loads(attributes)
-    return ProductText(*texts, attributes=attributes)  # type: ignore[arg-type]
+    text = ProductText(name, brand, category, short_description, description, attributes)
+    return Claim(row, digest, lease, attempts, text)
 
 
 def _give_up(rows: list[int]) -> None:
@@ -256,8 +259,8 @@ def release(claims: Sequence[Claim]) -> None:
 def process(encoder: Encoder, claims: Sequence[Claim]) -> Outcome:
     """Encode and store claimed rows.
 
-    A text that the encoder refuses fails by itself; when the encoder refuses any text, all leases are given
-    back and ModelUnavailableError is raised.
+    A text that the encoder refuses fails by itself, and so does one whose vector PostgreSQL refuses; when the
+    encoder refuses any text, all leases are given back and ModelUnavailableError is raised.
     """
     try:
         vectors = encode(encoder, claims)
@@ -265,13 +268,21 @@ def process(encoder: Encoder, claims: Sequence[Claim]) -> Outcome:
         if not _works(encoder):
             release(claims)
             raise ModelUnavailableError(f"The embedding model does not work: {error}") from error
-        if len(claims) == 1:
-            return fail(claims[0], f"{type(error).__name__}: {error}")
-        outcome = Outcome()
-        for claim_ in claims:
-            outcome.add(process(encoder, [claim_]))
-        return outcome
-    return store(claims, vectors)
+        return _one_by_one(encoder, claims, error)
+    try:
+        return store(claims, vectors)
+    except DataError as error:  # such as a vector with NaN
+        return _one_by_one(encoder, claims, error)
+
+
+def _one_by_one(encoder: Encoder, claims: Sequence[Claim], error: Exception) -> Outcome:
+    """Find out which text was at fault; a single one fails with the error."""
+    if len(claims) == 1:
+        return fail(claims[0], f"{type(error).__name__}: {error}")
+    outcome = Outcome()
+    for claim_ in claims:
+        outcome.add(process(encoder, [claim_]))
+    return outcome
 
 
 def _works(encoder: Encoder) -> bool:
@@ -312,13 +323,29 @@ def drain(should_stop: Callable[[], bool] = lambda: False) -> Outcome:
     A model that cannot be used does not hold up the others; its ModelUnavailableError is raised at the end.
     """
     total = Outcome()
-    unavailable: ModelUnavailableError | None = None
-    for model in EmbeddingModel.objects.live():
-        try:
-            for outcome in batches(model, should_stop=should_stop):
-                total.add(outcome)
-        except ModelUnavailableError as error:
-            unavailable = error
-    if unavailable is not None:
-        raise unavailable
+    unavailable: dict[int, ModelUnavailableError] = {}
+    while not should_stop():
+        outcome = _next_batch(unavailable)
+        if outcome is None:
+            break
+        total.add(outcome)
+    for error in unavailable.values():
+        raise error
     return total
+
+
+def _next_batch(unavailable: dict[int, ModelUnavailableError]) -> Outcome | None:
+    """One batch of the first model with due rows, or None; notes models that cannot be used.
+
+    Models are looked at anew for each batch: while one fills up, the edits of the active one go in between, and
+    one that is retired is left alone from then on.
+    """
+    for model in EmbeddingModel.objects.live():
+        if model.pk in unavailable:
+            continue
+        try:
+            for outcome in batches(model):
+                return outcome
+        except ModelUnavailableError as error:
+            unavailable[model.pk] = error
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 # The stored vector does not belong to the product's current text.
 UNSETTLED = Q(stored_digest__isnull=True) | ~Q(stored_digest=F("wanted_digest"))
+
+
+# A run that noted no progress for so long has lost its process.
+STALLED_AFTER = timedelta(seconds=60)
 
 
 class Status(models.TextChoices):
@@ -75,7 +80,7 @@ class EmbeddingModelQuerySet(models.QuerySet["EmbeddingModel"]):
         return self.filter(state__in=["active", "building"]).order_by("state", "id")
 
 
-class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):
+class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):  # type: ignore[name-defined]
     """Vectors by their status."""
 
     def with_status(self) -> ProductEmbeddingQuerySet:
@@ -115,3 +120,15 @@ class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):
         return self.update(
             stored_digest="", attempts=0, next_attempt_at=Now(), lease_until=None, last_error=""
         )
+
+
+class EmbeddingRunQuerySet(models.QuerySet["EmbeddingRun"]):
+    """Backfills by how far they are."""
+
+    def open(self) -> EmbeddingRunQuerySet:
+        """Runs that have not ended, stalled ones included."""
+        return self.filter(finished_at__isnull=True)
+
+    def stalled(self) -> EmbeddingRunQuerySet:
+        """Open runs that noted no progress for STALLED_AFTER."""
+        return self.open().filter(heartbeat_at__lt=Now() - STALLED_AFTER)

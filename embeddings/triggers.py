@@ -40,7 +40,7 @@ DROP FUNCTION IF EXISTS public.embeddings_identity(text, text, text, integer);
 """
 
 
-def _digest(model: str, product: str, category: str) -> str:
+def digest_sql(model: str, product: str, category: str) -> str:
     """SQL for the digest of a product under a model, from the aliases of their rows."""
     fields = ", ".join(f"{product}.{name}" for name in ("short_description", "description", "attributes"))
     return (
@@ -59,19 +59,6 @@ _CATEGORY_NAME = (
     """SELECT full_name INTO category_name FROM catalog_category WHERE id = NEW.category_id FOR SHARE;"""
 )
 
-INSERT_ROWS_SQL = f"""
-INSERT INTO embeddings_productembedding
-    (product_id, model_id, wanted_digest, category_id, price, is_active, priority)
-SELECT p.id, m.id, {_digest("m", "p", "c.full_name")}, p.category_id, p.price, p.is_active, 1
-FROM catalog_product AS p
-LEFT JOIN catalog_category AS c ON c.id = p.category_id
-JOIN embeddings_embeddingmodel AS m ON m.id = %s
-WHERE NOT EXISTS (
-    SELECT FROM embeddings_productembedding AS e WHERE e.product_id = p.id AND e.model_id = m.id
-)
-ON CONFLICT DO NOTHING
-"""
-
 ON_PRODUCT = [
     pgtrigger.Trigger(
         name="want_new_product",
@@ -82,7 +69,7 @@ ON_PRODUCT = [
             {_CATEGORY_NAME}
             INSERT INTO embeddings_productembedding
                 (product_id, model_id, wanted_digest, category_id, price, is_active, priority)
-            SELECT NEW.id, m.id, {_digest("m", "NEW", "category_name")},
+            SELECT NEW.id, m.id, {digest_sql("m", "NEW", "category_name")},
                 NEW.category_id, NEW.price, NEW.is_active, {_PRIORITY}
             FROM embeddings_embeddingmodel AS m WHERE m.state IN ('active', 'building')
             ON CONFLICT DO NOTHING;
@@ -98,15 +85,17 @@ ON_PRODUCT = [
         func=f"""
             {_CATEGORY_NAME}
             UPDATE embeddings_productembedding AS e
-            SET wanted_digest = {_digest("m", "NEW", "category_name")}, {_NEW_TEXT}
+            SET wanted_digest = {digest_sql("m", "NEW", "category_name")}, {_NEW_TEXT}
             FROM embeddings_embeddingmodel AS m
             WHERE e.product_id = NEW.id AND m.id = e.model_id AND m.state IN ('active', 'building')
-                AND e.wanted_digest <> {_digest("m", "NEW", "category_name")};
+                AND e.wanted_digest <> {digest_sql("m", "NEW", "category_name")};
             RETURN NULL;
         """,
     ),
     pgtrigger.Trigger(
-        name="copy_filter_columns",
+        # Fires after want_new_text, as triggers go by name: every writer locks the category before the vector's
+        # row, as a rename does, so that the two wait for each other and never deadlock.
+        name="write_filter_columns",
         when=pgtrigger.After,
         operation=pgtrigger.Update,
         condition=pgtrigger.AnyChange(*COPIED_FIELDS),
@@ -136,35 +125,56 @@ ON_CATEGORY = [
         condition=pgtrigger.AnyChange("full_name"),
         func=f"""
             UPDATE embeddings_productembedding AS e
-            SET wanted_digest = {_digest("m", "p", "NEW.full_name")}, {_NEW_TEXT}
+            SET wanted_digest = {digest_sql("m", "p", "NEW.full_name")}, {_NEW_TEXT}
             FROM embeddings_embeddingmodel AS m, catalog_product AS p
             WHERE p.category_id = NEW.id AND e.product_id = p.id AND m.id = e.model_id
+                -- Checked again when the row was waited for: a product that moved away at the same time is left out.
+                AND e.category_id = NEW.id
                 AND m.state IN ('active', 'building');
             RETURN NULL;
         """,
     ),
 ]
 
-# A model that comes to life, or whose text template moved on, wants the texts as they are now.
+_IDENTITY_FIELDS = ("name", "revision", "document_prompt", "template_version")
+
+
+def _identity_of(model: str) -> str:
+    """SQL row of what makes a model's texts its own."""
+    return "ROW(" + ", ".join(f"{model}.{name}" for name in _IDENTITY_FIELDS) + ")"
+
+
 ON_EMBEDDING_MODEL = [
+    # While a model was retired nobody noted new products and texts: see embeddings/coverage.py.
+    pgtrigger.Trigger(
+        name="check_rows_again",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        condition=pgtrigger.AnyChange(*_IDENTITY_FIELDS, "state"),
+        func=f"""
+            IF OLD.state = 'retired' OR {_identity_of("OLD")} <> {_identity_of("NEW")} THEN
+                NEW.rows_checked_at := NULL;
+            END IF;
+            RETURN NEW;
+        """,
+    ),
+    # A model whose text template moved on wants every text anew.
     pgtrigger.Trigger(
         name="want_model_texts",
         when=pgtrigger.After,
         operation=pgtrigger.Update,
-        condition=pgtrigger.AnyChange("name", "revision", "document_prompt", "template_version", "state"),
+        condition=pgtrigger.AnyChange(*_IDENTITY_FIELDS),
         func=f"""
-            IF NEW.state = 'retired' OR (OLD.state <> 'retired'
-                AND ROW(OLD.name, OLD.revision, OLD.document_prompt, OLD.template_version)
-                    = ROW(NEW.name, NEW.revision, NEW.document_prompt, NEW.template_version)) THEN
+            IF NEW.state = 'retired' THEN
                 RETURN NULL;
             END IF;
             UPDATE embeddings_productembedding AS e
-            SET wanted_digest = {_digest("NEW", "p", "c.full_name")}, attempts = 0, last_error = '',
+            SET wanted_digest = {digest_sql("NEW", "p", "c.full_name")}, attempts = 0, last_error = '',
                 lease_until = NULL, next_attempt_at = statement_timestamp(), wanted_at = statement_timestamp(),
                 priority = 1
             FROM catalog_product AS p LEFT JOIN catalog_category AS c ON c.id = p.category_id
             WHERE e.model_id = NEW.id AND p.id = e.product_id
-                AND e.wanted_digest <> {_digest("NEW", "p", "c.full_name")};
+                AND e.wanted_digest <> {digest_sql("NEW", "p", "c.full_name")};
             RETURN NULL;
         """,
     ),

@@ -1,11 +1,14 @@
 """The shop's tree of categories with what is in it."""
 
+import time
 from dataclasses import dataclass, field
 
 from catalog.models import Category
 
 # Levels that are shown; JSON that is nested much deeper cannot be written, nor read by most.
 MAX_DEPTH = 100
+# Counting 100,000 products takes tens of milliseconds; clients keep the answer for a minute anyway.
+KEPT_FOR_S = 5.0
 
 
 @dataclass
@@ -19,7 +22,24 @@ class CategoryNode:
     children: list["CategoryNode"] = field(default_factory=list)
 
 
+_kept: tuple[float, list[CategoryNode]] | None = None
+
+
 def category_tree() -> list[CategoryNode]:
+    """The tree as it was at most KEPT_FOR_S seconds ago."""
+    global _kept
+    if _kept is None or time.monotonic() >= _kept[0]:
+        _kept = (time.monotonic() + KEPT_FOR_S, read_category_tree())
+    return _kept[1]
+
+
+def forget() -> None:
+    """Read the tree anew on the next question."""
+    global _kept
+    _kept = None
+
+
+def read_category_tree() -> list[CategoryNode]:
     """The roots of the tree, by path, in one query. Below MAX_DEPTH levels, categories are only counted."""
     rows = (
         Category.objects.with_product_counts()

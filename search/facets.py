@@ -1,12 +1,13 @@
 """What the products of a result set have in common, counted."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django.conf import settings
 
 from catalog.models import Category
+from search.attributes import unknown_attributes
 from search.exceptions import InvalidQueryError
 from search.query import Filters
 from search.results import FacetValue
@@ -17,26 +18,19 @@ CATEGORY, BRAND, PRICE = "category", "brand", "price"
 FILTERABLE = (CATEGORY, BRAND, PRICE)
 PRICE_BUCKETS = 5
 
-_known_attributes: set[str] = set()
+
+def unknown_names(names: Sequence[str]) -> list[str]:
+    """Those of `names` that stand neither for a built-in facet nor for an attribute of any product."""
+    return unknown_attributes([name for name in names if name not in FILTERABLE])
 
 
-def check_names(names: Iterable[str]) -> None:
+def check_names(names: Sequence[str]) -> None:
     """Refuse facets that no product has. Raises InvalidQueryError."""
-    unknown = [name for name in names if name not in FILTERABLE and not _is_attribute(name)]
-    if unknown:
+    if unknown := unknown_names(names):
         listed = ", ".join(f"“{name}”" for name in unknown)
         raise InvalidQueryError(
             {"facets": [f"Unknown: {listed}; use category, brand, price or the name of an attribute."]}
         )
-
-
-def _is_attribute(name: str) -> bool:
-    if name in _known_attributes:
-        return True
-    if not fetch("SELECT 1 FROM catalog_product WHERE attributes ? %s LIMIT 1", (name,)):
-        return False
-    _known_attributes.add(name)
-    return True
 
 
 def count(name: str, products: Condition, filters: Filters) -> list[FacetValue]:

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from catalog.models import Category
-from search.attributes import unknown_attributes
+from search.facets import unknown_names
 from search.query import MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
 
 MAX_VALUES = 50
@@ -16,7 +16,6 @@ MAX_FACETS = 20
 MAX_SIMILAR = 100
 DEFAULT_PAGE_SIZE = 20
 DEFAULT_SIMILAR = 10
-BUILT_IN_FACETS = ("category", "brand", "price")
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
@@ -90,8 +89,7 @@ class FacetsField(ManyField):
         """Refuse names that neither stand for a built-in facet nor for an attribute."""
         if odd := [name for name in value if not name.isprintable()]:
             raise ValidationError([f"{name!r} is not the name of a facet." for name in odd], code="malformed")
-        missing = unknown_attributes([name for name in value if name not in BUILT_IN_FACETS])
-        if missing:
+        if missing := unknown_names(value):
             raise ValidationError(
                 [
                     f"There is no facet “{name}”: use category, brand, price or the name of a product attribute."

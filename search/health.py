@@ -41,7 +41,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """200 where this process can serve searches, 503 where it cannot; the checks say why."""
     report = readiness()
     code = 503 if report["status"] == "failed" else 200
-    return HttpResponse(dump(report), status=code, content_type="application/json")
+    response = HttpResponse(dump(report), status=code, content_type="application/json")
+    # While it starts, a 503 is the expected answer to whoever asks twice a second: nothing to log as an error.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def readiness() -> dict[str, Any]:

@@ -166,7 +166,11 @@ def chips(asked: Asked, filters: Filters, category_names: Mapping[str, str]) -> 
         for slug in filters.categories
     ]
     found += [
-        Chip("Brand", brand, address(asked, brand=[other for other in asked.get("brand", []) if other != brand]))
+        Chip(
+            "Brand",
+            brand,
+            address(asked, brand=[other for other in asked.get("brand", []) if other != brand]),
+        )
         for brand in filters.brands
     ]
     if label := price_range(filters.price_min, filters.price_max, settings.DEFAULT_CURRENCY):

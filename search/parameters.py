@@ -8,7 +8,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 
-from search.exceptions import InvalidQueryError
+from search.exceptions import InvalidQueryError, ProductNotFoundError
 from search.forms import DEFAULT_SIMILAR, FilterForm, ManyField, SearchForm, SimilarForm, existing_categories
 from search.query import MAX_BATCH, Filters, Fusion, Mode, SearchQuery, SimilarQuery
 
@@ -47,7 +47,12 @@ def parse_search(
 
 
 def parse_similar(sku: str, params: Parameters, *, strict: bool = False) -> SimilarQuery:
-    """Return the query for products like `sku`; see `parse_search`. Raises InvalidQueryError."""
+    """Return the query for products like `sku`; see `parse_search`.
+
+    Raises InvalidQueryError, and ProductNotFoundError for a SKU that no product can have.
+    """
+    if _flaw(sku):
+        raise ProductNotFoundError(sku)
     values = _cleaned(SimilarForm, params, strict, None)
     return SimilarQuery(
         sku=sku,

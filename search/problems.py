@@ -13,7 +13,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from search.exceptions import InvalidQueryError
+from search.exceptions import InvalidQueryError, SearchError
 from search.renderers import dump
 
 logger = logging.getLogger("nearshelf.api")
@@ -89,6 +89,8 @@ def _read(error: Exception) -> tuple[int | None, str, Fields, dict[str, str]]:
     match error:
         case InvalidQueryError():
             return 400, _sentence(error.errors), error.errors, {}
+        case SearchError():
+            return error.status, str(error), {}, {}
         case exceptions.ValidationError():
             fields = _flatten(error.detail)
             return 400, _sentence(fields), fields, {}

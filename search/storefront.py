@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from catalog.models import Category, Product
 from search import navigation
+from search.categories import CategoryNode, category_tree
 from search.engine import search_products
 from search.exceptions import InvalidQueryError, SearchError
 from search.hydrate import hydrate
@@ -43,14 +44,23 @@ def storefront(request: HttpRequest) -> HttpResponse:
         query = _query(asked)
         result = search_products(query)
     except InvalidQueryError as error:
-        return render(request, "storefront/results.html", _page(request, asked) | _mistakes(asked, error), status=400)
+        return render(
+            request, "storefront/results.html", _page(request, asked) | _mistakes(asked, error), status=400
+        )
     status = 404 if result.total and not result.hits else 200
-    return render(request, "storefront/results.html", _page(request, asked) | _found(asked, query, result), status=status)
+    return render(
+        request,
+        "storefront/results.html",
+        _page(request, asked) | _found(asked, query, result),
+        status=status,
+    )
 
 
 @require_safe
 def product(request: HttpRequest, sku: str) -> HttpResponse:
     """One product and others like it."""
+    if "\0" in sku:  # which PostgreSQL takes in no text
+        raise Http404
     item = get_object_or_404(Product.objects.active().select_related("category"), sku=sku)
     context = {
         "product": item,
@@ -74,7 +84,9 @@ def _query(asked: Asked) -> SearchQuery:
 def _page(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     """What every page shows: the search form as it was sent, and the page's own address."""
     return {
-        "canonical": request.build_absolute_uri(navigation.address(asked, page=asked.get("page"), explain=None)),
+        "canonical": request.build_absolute_uri(
+            navigation.address(asked, page=asked.get("page"), explain=None)
+        ),
         "asked": {name: values[-1] for name, values in asked.items()},
         "asked_brands": asked.get("brand", []),
         "asked_categories": asked.get("category", []),
@@ -106,17 +118,9 @@ def _newest() -> list[int]:
     return [pk for _, _, pk in sorted(turns)[:NEWEST]]
 
 
-def _departments() -> list[dict[str, Any]]:
-    """The top categories that have products, each with the number of products in and below it."""
-    departments: dict[str, dict[str, Any]] = {}
-    for category in Category.objects.with_product_counts().order_by("path"):
-        top = category.path.partition("/")[0]
-        if category.parent_id is None:
-            departments[top] = {"category": category, "count": 0, "shelves": []}
-        elif category.path.count("/") == 1:
-            departments[top]["shelves"].append(category.name)
-        departments[top]["count"] += category.product_count
-    return [department for department in departments.values() if department["count"]]
+def _departments() -> list[CategoryNode]:
+    """The top categories that have products."""
+    return [node for node in category_tree() if node.product_count]
 
 
 def _found(asked: Asked, query: SearchQuery, result: SearchResult) -> dict[str, Any]:

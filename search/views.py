@@ -5,7 +5,6 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.cache import patch_cache_control
 from rest_framework import generics
-from rest_framework.exceptions import NotFound
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +15,7 @@ from embeddings import status
 from search import openapi, rendering
 from search.categories import category_tree
 from search.engine import search_batch, search_products
-from search.exceptions import InvalidQueryError
+from search.exceptions import InvalidQueryError, ProductNotFoundError
 from search.filters import ProductFilter, ProductFilterBackend
 from search.pagination import KeysetPagination
 from search.parameters import check_names, parse_batch, parse_search, parse_similar
@@ -29,6 +28,8 @@ class CachedView(APIView):
 
     # Answers change with every product that is saved: ask again each time.
     cache_control: dict[str, Any] = {"no_cache": True}
+    # What `Allow` lists: OPTIONS would tell nothing that the schema does not.
+    http_method_names = ["get", "head", "post"]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add Cache-Control where the answer has none."""
@@ -100,7 +101,6 @@ class SimilarView(CachedView):
     def get(self, request: Request, sku: str) -> Response:
         """Find products like this one."""
         query = parse_similar(sku, request.query_params, strict=True)
-        find_product(Product.objects.active(), sku)
         return Response(rendering.similar(query, similar_products(query)))
 
 
@@ -130,11 +130,11 @@ class EmbeddingStatusView(CachedView):
 
 
 def find_product(products: QuerySet[Product], sku: str) -> Product:
-    """The product with this SKU. Raises NotFound."""
+    """The product with this SKU. Raises ProductNotFoundError."""
     # PostgreSQL holds no null characters, so no product has one.
     product = None if "\x00" in sku else products.filter(sku=sku).first()
     if product is None:
-        raise NotFound(f"There is no product with the SKU “{sku}”.")
+        raise ProductNotFoundError(sku)
     return product
 
 

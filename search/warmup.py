@@ -7,9 +7,8 @@ import time
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from embeddings.encoders import encoder_for
-from embeddings.exceptions import EmbeddingError
-from embeddings.models import EmbeddingModel
+from search import encoding
+from search.exceptions import EncodingUnavailableError
 
 logger = logging.getLogger("nearshelf.search")
 
@@ -31,11 +30,8 @@ def start() -> threading.Thread:
 
 
 def warm() -> None:
-    """Load the active model and encode one query with it.
-
-    Raises EmbeddingModel.DoesNotExist, EmbeddingError or a database error.
-    """
-    encoder_for(EmbeddingModel.objects.active()).encode_queries(["warm-up"])
+    """Load the active model and encode one query with it. Raises EncodingUnavailableError or a database error."""
+    encoding.warm_up()
 
 
 def _until_warm() -> None:
@@ -44,7 +40,7 @@ def _until_warm() -> None:
         try:
             warm()
             return
-        except (EmbeddingModel.DoesNotExist, EmbeddingError, DatabaseError) as error:
+        except (EncodingUnavailableError, DatabaseError) as error:
             logger.warning("The embedding model cannot be loaded yet: %s", error)
         finally:
             connection.close()

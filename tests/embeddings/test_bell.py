@@ -139,7 +139,12 @@ def test_a_thousand_saves_are_one_message_and_few_model_calls(queue: Any, monkey
 
     calls: list[int] = []
     encode = pipeline.encode
-    monkeypatch.setattr(pipeline, "encode", lambda e, claims: calls.append(len(claims)) or encode(e, claims))
+
+    def counted(encoder: Any, claims: Any) -> Any:
+        calls.append(len(claims))
+        return encode(encoder, claims)
+
+    monkeypatch.setattr(pipeline, "encode", counted)
     for number in range(100):
         Product.objects.create(sku=f"S-{number}", name=f"Saw number {number}")
     assert queue.count == 1

@@ -6,13 +6,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from search import attributes, redis_client
+from search import attributes, categories, redis_client
 
 
 @pytest.fixture(autouse=True)
 def _start_afresh() -> None:
     """Forget what this process remembers of the catalogue and of Redis."""
     attributes.names.forget()
+    categories.forget()
     redis_client.try_again()
 
 

@@ -22,7 +22,9 @@ def test_counts_include_everything_below(client: Client, make_category: Any, mak
 
     def flat(nodes: list[dict[str, Any]]) -> list[tuple[str, int]]:
         return [
-            pair for node in nodes for pair in [(node["path"], node["product_count"]), *flat(node["children"])]
+            pair
+            for node in nodes
+            for pair in [(node["path"], node["product_count"]), *flat(node["children"])]
         ]
 
     assert flat(client.get("/api/categories/").json()["results"]) == [
@@ -40,6 +42,7 @@ def test_the_tree_takes_one_query_and_may_be_kept_for_a_minute(
         make_category("Tools", f"Shelf {number}", f"Row {number}")
     with django_assert_num_queries(1):
         response = client.get("/api/categories/")
+        client.get("/api/categories/")
     assert len(response.json()["results"][0]["children"]) == 20
     assert "max-age=60" in response.headers["Cache-Control"]
 

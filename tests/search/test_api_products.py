@@ -213,7 +213,8 @@ def test_only_staff_see_a_product_that_is_not_active(
 
 
 @pytest.mark.parametrize(
-    "sku", ["no-such", "%00", "a%00b", "%FF%FE", "x" * 2000, "%ED%A0%80", "'; DROP TABLE", "%0A", "..%5C", "🔨"]
+    "sku",
+    ["no-such", "%00", "a%00b", "%FF%FE", "x" * 2000, "%ED%A0%80", "'; DROP TABLE", "%0A", "..%5C", "🔨"],
 )
 def test_an_unknown_sku_is_not_found(client: Client, sku: str) -> None:
     for address in (f"/api/products/{sku}/", f"/api/products/{sku}/similar/"):

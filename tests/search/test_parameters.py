@@ -114,7 +114,12 @@ def test_what_cannot_be_answered_is_refused_with_what_to_change(query: str, fiel
 
 
 def test_everything_wrong_is_said_at_once() -> None:
-    assert errors_of("mode=x&page=0&price_min=-1&colour=red").keys() == {"mode", "page", "price_min", "colour"}
+    assert errors_of("mode=x&page=0&price_min=-1&colour=red").keys() == {
+        "mode",
+        "page",
+        "price_min",
+        "colour",
+    }
 
 
 @pytest.mark.parametrize("query", ["page=10&page_size=100", "page=50", "page=1000&page_size=1"])
@@ -151,7 +156,8 @@ def test_an_attribute_that_any_product_has_is_a_facet(make_product: Any) -> None
 def test_similar_takes_its_own_parameters(make_category: Any) -> None:
     make_category("Tools")
     query = parse_similar(
-        "A-1", QueryDict("limit=5&category=tools&same_category=1&price_tolerance=0.25&diversity=0.5&min_score=0.1")
+        "A-1",
+        QueryDict("limit=5&category=tools&same_category=1&price_tolerance=0.25&diversity=0.5&min_score=0.1"),
     )
     assert (query.sku, query.limit, query.same_category, query.price_tolerance) == ("A-1", 5, True, 0.25)
     assert (query.filters.categories, query.diversity, query.min_score) == (("tools",), 0.5, 0.1)
@@ -182,7 +188,14 @@ def test_a_batch_is_texts_and_objects_in_order(make_category: Any) -> None:
         {
             "queries": [
                 "drill",
-                {"q": "saw", "mode": "keyword", "category": ["tools"], "price_max": 50, "explain": True, "page": 2},
+                {
+                    "q": "saw",
+                    "mode": "keyword",
+                    "category": ["tools"],
+                    "price_max": 50,
+                    "explain": True,
+                    "page": 2,
+                },
                 {"q": "axe", "price_min": None},
             ]
         }
@@ -192,9 +205,7 @@ def test_a_batch_is_texts_and_objects_in_order(make_category: Any) -> None:
     assert (queries[1].explain, queries[1].page, queries[1].mode) == (True, 2, Mode.KEYWORD)
 
 
-def test_a_batch_asks_once_which_categories_exist(
-    make_category: Any, django_assert_num_queries: Any
-) -> None:
+def test_a_batch_asks_once_which_categories_exist(make_category: Any, django_assert_num_queries: Any) -> None:
     Category.objects.all()
     make_category("Tools")
     with django_assert_num_queries(1):

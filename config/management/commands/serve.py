@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import errno
 import http.client
+import io
 import json
 import os
 import secrets
@@ -24,7 +25,7 @@ from config.progress import EmbeddingProgress
 from config.supervisor import Child, Supervisor
 
 DEMO = settings.BASE_DIR / "catalog" / "demo" / "products.jsonl"
-WEB_GRACE = 4  # seconds that requests may take to finish when it stops
+WEB_GRACE = 3  # seconds that requests may take to finish when it stops
 LONG_START = 60.0  # seconds after which it says what is not ready
 
 
@@ -84,7 +85,7 @@ class Command(BaseCommand):
             return
         self.say("Loading the demo catalogue.")
         loading.touch()
-        call_command("import_products", str(DEMO), stdout=self.stdout)
+        call_command("import_products", str(DEMO), stdout=io.StringIO())
         loading.rename(loaded)
 
     def _create_login(self) -> None:

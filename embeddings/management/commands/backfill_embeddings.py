@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from catalog.models import Category
-from embeddings import backfill, bell
+from embeddings import backfill, bell, coverage
 from embeddings.exceptions import ModelUnavailableError
 from embeddings.models import EmbeddingModel
 from embeddings.pipeline import Outcome, Scope
@@ -52,7 +52,7 @@ class Command(RichCommand):
         scope = self._scope(options)
         self._check_numbers(options)
         if options["dry_run"]:
-            missing = backfill.missing(model)
+            missing = coverage.missing(model)
             wanted = backfill.remaining(model, scope) + (0 if scope.narrow else missing)
             self.stdout.write(
                 f"{wanted:,} products would be embedded with {model.name}. Nothing was changed."
