@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Min
+from django.db.models import Count
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from embeddings import bell, census, charts, encoders, indexes, runs, samples, worker
 from embeddings.badges import LOOKS
-from embeddings.models import BacklogSample, EmbeddingModel, ProductEmbedding, Status
+from embeddings.models import BacklogSample, EmbeddingModel, EmbeddingRun, ProductEmbedding, Status
+from embeddings.planning import through_indexes
 
 TOP_CATEGORIES = 12
 TOP_FAILURES = 10
@@ -55,7 +56,7 @@ def figures(span: Span = DEFAULT_SPAN) -> dict[str, Any]:
         "active": active,
         "models": _models(models, found, rates),
         "failures": _failures(models),
-        "runs": runs.latest(fresh=False),
+        "runs": [_run(run) for run in runs.latest(fresh=False)],
         "redis": queue,
         "workers": workers,
         "health": [_health(model, latest.get(model.pk)) for model in models if model.is_live],
@@ -67,7 +68,7 @@ def figures(span: Span = DEFAULT_SPAN) -> dict[str, Any]:
             "statuses": _statuses(found.of(active.pk)),
             "coverage": census.coverage(found.of(active.pk)),
             "categories": _categories(found.by_category.get(active.pk, {})),
-            **_pace(active, found.of(active.pk), rates),
+            **_pace(found.of(active.pk), found.waiting_since.get(active.pk), rates.get(active.pk, 0)),
             **_charts(active, span),
         }
     return context
@@ -127,11 +128,9 @@ def _categories(found: dict[int | None, census.Counts]) -> list[dict[str, Any]]:
     return shown
 
 
-def _pace(model: EmbeddingModel, counts: census.Counts, rates: dict[int, int]) -> dict[str, Any]:
+def _pace(counts: census.Counts, since: datetime | None, rate: int) -> dict[str, Any]:
     """How much waits and since when, how many are embedded a minute, and how long the rest takes at that pace."""
     waiting = counts[Status.PENDING] + counts[Status.STALE] + counts[Status.PROCESSING]
-    since = ProductEmbedding.objects.filter(model=model).waiting().aggregate(since=Min("wanted_at"))["since"]
-    rate = rates.get(model.pk, 0)
     return {
         "waiting": waiting,
         "oldest": duration((timezone.now() - since).total_seconds()) if since else None,
@@ -150,10 +149,21 @@ def _failures(models: Sequence[EmbeddingModel]) -> list[dict[str, Any]]:
         .annotate(products=Count("*"))
         .order_by("-products", "model_id", "last_error")[:TOP_FAILURES]
     )
+    with through_indexes():
+        rows = list(found)
     return [
         {"model": live[row["model_id"]], "message": row["last_error"], "products": row["products"]}
-        for row in found
+        for row in rows
     ]
+
+
+def _run(run: dict[str, Any]) -> dict[str, Any]:
+    """A run with what the page adds to its report."""
+    return run | {
+        "state_label": EmbeddingRun.State(run["state"]).label,
+        "settled": run["done"] + run["failed"],
+        "time_left": None if run["eta_s"] is None else duration(run["eta_s"]),
+    }
 
 
 def _charts(model: EmbeddingModel, span: Span) -> dict[str, Any]:
@@ -161,7 +171,10 @@ def _charts(model: EmbeddingModel, span: Span) -> dict[str, Any]:
     end = timezone.localtime()
     start = end - span.length
     return {
-        "history": points,
+        "history": [
+            {"point": point, "oldest": "–" if point.oldest_s is None else duration(point.oldest_s)}
+            for point in points
+        ],
         "backlog_chart": charts.line_chart(
             [(point.at, point.waiting) for point in points], start, end, span.step, _number
         ),
@@ -212,4 +225,3 @@ def _health(model: EmbeddingModel, sample: BacklogSample | None) -> dict[str, An
         "seen_at": sample.minute if sample is not None else None,
         "loaded": encoders.loaded(model),
     }
-

@@ -139,7 +139,7 @@ class DashboardAdmin(admin.ModelAdmin):
                 request,
                 f"Try {failed:,} products again?",
                 [
-                    f"{failed:,} products of {model} are embedded again by the workers, with a fresh count of attempts.",
+                    f"The workers embed {failed:,} products of {model} again, with a fresh count of attempts.",
                     "Do this when the reason is mended: otherwise they fail again, some minutes later.",
                 ],
                 "Yes, try them again",
@@ -200,7 +200,11 @@ class DashboardAdmin(admin.ModelAdmin):
             self.log_change(request, model, "Asked the workers to compare every product with its vectors.")
         bell.listen()
         told = bell.ring()
-        how = "The workers compare" if told else "Redis cannot be reached; as soon as they look, workers compare"
+        how = (
+            "The workers compare"
+            if told
+            else "Redis cannot be reached; as soon as they look, workers compare"
+        )
         return self._done(
             request, f"{how} every product with its vectors under {models} model{'s' * (models != 1)}."
         )

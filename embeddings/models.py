@@ -253,7 +253,9 @@ class EmbeddingRun(models.Model):
 class BacklogSample(models.Model):
     """What a worker saw of one model in one minute: the past that charts show."""
 
-    model = models.ForeignKey(EmbeddingModel, on_delete=models.CASCADE, related_name="samples", db_index=False)
+    model = models.ForeignKey(
+        EmbeddingModel, on_delete=models.CASCADE, related_name="samples", db_index=False
+    )
     minute = models.DateTimeField()
     waiting = models.PositiveIntegerField()
     failed = models.PositiveIntegerField()

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Min
+from django.db.models import Count
 from django.utils import timezone
 
+from embeddings import census
 from embeddings.encoders import encoder_for
 from embeddings.exceptions import EmbeddingError
-from embeddings.models import BacklogSample, EmbeddingModel, ProductEmbedding
+from embeddings.models import BacklogSample, EmbeddingModel, ProductEmbedding, Status
 
 # Several times a minute, so that a worker that has just started is seen soon; the last figures of a minute stay.
 INTERVAL_S = 20.0
@@ -20,7 +21,8 @@ def sample() -> None:
     """Write this minute's figures of every live model, and forget those that are too old."""
     now = timezone.now()
     rates = embedded_last_minute()
-    rows = [_sample(model, now, rates.get(model.pk, 0)) for model in EmbeddingModel.objects.live()]
+    found = census.take()
+    rows = [_sample(model, found, now, rates.get(model.pk, 0)) for model in EmbeddingModel.objects.live()]
     BacklogSample.objects.bulk_create(
         rows,
         update_conflicts=True,
@@ -31,16 +33,17 @@ def sample() -> None:
     BacklogSample.objects.filter(minute__lt=oldest).delete()
 
 
-def _sample(model: EmbeddingModel, now: datetime, embedded: int) -> BacklogSample:
-    rows = ProductEmbedding.objects.filter(model=model)
-    waiting = rows.waiting().aggregate(number=Count("*"), since=Min("wanted_at"))
-    needed = waiting["number"] > 0 or model.state == EmbeddingModel.State.ACTIVE
+def _sample(model: EmbeddingModel, found: census.Census, now: datetime, embedded: int) -> BacklogSample:
+    counts = found.of(model.pk)
+    since = found.waiting_since.get(model.pk)
+    waiting = counts[Status.PENDING] + counts[Status.STALE] + counts[Status.PROCESSING]
+    needed = waiting > 0 or model.state == EmbeddingModel.State.ACTIVE
     return BacklogSample(
         model=model,
         minute=now.replace(second=0, microsecond=0),
-        waiting=waiting["number"],
-        failed=rows.failed().count(),
-        oldest_s=(now - waiting["since"]).total_seconds() if waiting["since"] else None,
+        waiting=waiting,
+        failed=counts[Status.FAILED],
+        oldest_s=None if since is None else max((now - since).total_seconds(), 0.0),
         embedded=embedded,
         problem=_problem(model) if needed else "",
     )

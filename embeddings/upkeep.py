@@ -38,9 +38,7 @@ def _rebuild_index(model: EmbeddingModel) -> None:
         except IndexBusyError:
             return
     # Not where someone asked again meanwhile.
-    asked = EmbeddingModel.objects.filter(
-        pk=model.pk, index_rebuild_wanted_at=model.index_rebuild_wanted_at
-    )
+    asked = EmbeddingModel.objects.filter(pk=model.pk, index_rebuild_wanted_at=model.index_rebuild_wanted_at)
     asked.update(index_rebuild_wanted_at=None)
     logger.info("Built the index of %s anew.", model)
 
