@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-WIDTH, HEIGHT = 640, 200
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 24
+WIDTH, HEIGHT = 400, 160
+LEFT, RIGHT, TOP, BOTTOM = 52, 16, 10, 24
 _STEPS = (1, 2, 2.5, 5, 10)
 _TIME_STEPS = [timedelta(minutes=10), timedelta(hours=1), timedelta(hours=4), timedelta(days=1)]
 

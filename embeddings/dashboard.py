@@ -59,6 +59,7 @@ def figures(span: Span = DEFAULT_SPAN) -> dict[str, Any]:
         "runs": [_run(run) for run in runs.latest(fresh=False)],
         "redis": queue,
         "workers": workers,
+        "several_live": sum(model.is_live for model in models) > 1,
         "health": [_health(model, latest.get(model.pk)) for model in models if model.is_live],
         "spans": SPANS.values(),
         "span": span,
@@ -115,11 +116,12 @@ def _models(
 def _categories(found: dict[int | None, census.Counts]) -> list[dict[str, Any]]:
     """The largest top categories, and the others as one."""
     ordered = census.by_top_category(found)
+    # One that is left over has as much room as a line about it.
+    named = TOP_CATEGORIES if len(ordered) > TOP_CATEGORIES + 1 else len(ordered)
     shown = [
-        {"name": name, "slug": slug or "-", "bar": _bar(counts)}
-        for name, slug, counts in ordered[:TOP_CATEGORIES]
+        {"name": name, "slug": slug or "-", "bar": _bar(counts)} for name, slug, counts in ordered[:named]
     ]
-    if others := ordered[TOP_CATEGORIES:]:
+    if others := ordered[named:]:
         rest = census.no_products()
         for _, _, counts in others:
             for status, number in counts.items():
@@ -161,7 +163,7 @@ def _run(run: dict[str, Any]) -> dict[str, Any]:
     """A run with what the page adds to its report."""
     return run | {
         "state_label": EmbeddingRun.State(run["state"]).label,
-        "settled": run["done"] + run["failed"],
+        "settled_percent": round(100 * (run["done"] + run["failed"]) / run["total"]) if run["total"] else 100,
         "time_left": None if run["eta_s"] is None else duration(run["eta_s"]),
     }
 
@@ -179,13 +181,21 @@ def _charts(model: EmbeddingModel, span: Span) -> dict[str, Any]:
             [(point.at, point.waiting) for point in points], start, end, span.step, _number
         ),
         "age_chart": charts.line_chart(
-            [(point.at, point.oldest_s) for point in points], start, end, span.step, duration
+            [(point.at, point.oldest_s) for point in points], start, end, span.step, _axis_duration
         ),
     }
 
 
 def _number(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def _axis_duration(seconds: float) -> str:
+    """A duration in one unit, short enough for an axis."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} s"
 
 
 def duration(seconds: float) -> str:

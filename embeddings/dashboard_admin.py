@@ -102,9 +102,7 @@ class DashboardAdmin(admin.ModelAdmin):
 
     def figures_view(self, request: HttpRequest) -> HttpResponse:
         """The part of the page that the script fetches anew."""
-        response = TemplateResponse(request, "admin/embeddings/figures.html", self._figures(request))
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/embeddings/figures.html", self._figures(request))
 
     def _figures(self, request: HttpRequest) -> dict[str, Any]:
         if not self.has_view_permission(request):
@@ -163,7 +161,10 @@ class DashboardAdmin(admin.ModelAdmin):
             category_path=category.path if category else "",
             only_failed=request.POST.get("only_failed") == "on",
         )
+        going = set(EmbeddingRun.objects.open().values_list("pk", flat=True))
         run = runs.start_run(model, scope, user=request.user, via_queue=True)  # type: ignore[arg-type]
+        if run.pk in going:
+            return self._done(request, f"{run} does the same and is going on already.", messages.INFO)
         if run.finished_at is not None:
             run.delete()
             return self._done(request, f"Every product is embedded with {model}. Nothing to do.")
