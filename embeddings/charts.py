@@ -42,9 +42,14 @@ def line_chart(
     end: datetime,
     step: timedelta,
     label: Callable[[float], str],
+    tops: Sequence[float] = (),
 ) -> Chart:
-    """Chart values from `start` to `end`; None is drawn as 0, and a step without a point is a gap in the line."""
-    top = nice_top(max((value or 0.0 for _, value in points), default=0.0))
+    """Chart values from `start` to `end`; None is drawn as 0, and a step without a point is a gap in the line.
+
+    The axis ends at the first of `tops` that is high enough, or else at a round number.
+    """
+    highest = max((value or 0.0 for _, value in points), default=0.0)
+    top = next((top for top in tops if top >= highest), None) or nice_top(highest)
     span = (end - start).total_seconds()
 
     def x(at: datetime) -> float:

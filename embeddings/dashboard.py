@@ -17,6 +17,8 @@ from embeddings.planning import through_indexes
 
 TOP_CATEGORIES = 12
 TOP_FAILURES = 10
+# Ends of an axis, in seconds: half of each is round as well.
+ROUND_DURATIONS_S = (4, 10, 20, 60, 120, 240, 600, 1200, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 345_600)
 # Without a sample for so long, no worker is at work.
 SILENT_AFTER = timedelta(minutes=2)
 
@@ -102,10 +104,18 @@ def _models(
     models: Sequence[EmbeddingModel], found: census.Census, rates: dict[int, int]
 ) -> list[dict[str, Any]]:
     built = indexes.states(models)
+    most = max((sum(counts.values()) for counts in found.by_model.values()), default=0)
+
+    def counts_of(model: EmbeddingModel) -> census.Counts:
+        """With products that a worker has yet to add a row for, as one that has just been added lacks them."""
+        counts = dict(found.of(model.pk))
+        counts[Status.PENDING] += most - sum(counts.values()) if model.is_live else 0
+        return counts
+
     return [
         {
             "model": model,
-            "bar": _bar(found.of(model.pk)),
+            "bar": _bar(counts_of(model)),
             "index": built[model.pk],
             "rate": rates.get(model.pk, 0),
         }
@@ -181,7 +191,12 @@ def _charts(model: EmbeddingModel, span: Span) -> dict[str, Any]:
             [(point.at, point.waiting) for point in points], start, end, span.step, _number
         ),
         "age_chart": charts.line_chart(
-            [(point.at, point.oldest_s) for point in points], start, end, span.step, _axis_duration
+            [(point.at, point.oldest_s) for point in points],
+            start,
+            end,
+            span.step,
+            _axis_duration,
+            ROUND_DURATIONS_S,
         ),
     }
 

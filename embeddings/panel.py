@@ -86,7 +86,7 @@ def history(row: ProductEmbedding) -> list[dict[str, Any]]:
     most = settings.EMBEDDING_MAX_ATTEMPTS
     ready = row.get_status() == Status.READY
     events = [(row.wanted_at, "The text changed, or embedding it anew was asked for.")]
-    if row.embedded_at is not None:
+    if row.embedded_at is not None and row.stored_digest is not None:
         what = "Embedded." if ready else "An earlier text was embedded; its vector is in use meanwhile."
         events.append((row.embedded_at, what))
     events.sort()
