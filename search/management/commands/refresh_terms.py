@@ -15,7 +15,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """See BaseCommand."""
-        parser.add_argument("--if-changed", action="store_true", help="do nothing where nobody wrote to the catalogue")
+        parser.add_argument(
+            "--if-changed", action="store_true", help="do nothing where nobody wrote to the catalogue"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """See BaseCommand."""
