@@ -182,7 +182,7 @@ SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.6)
 # What is found by meaning alone needs this cosine similarity; depends on the embedding model.
 SEARCH_SEMANTIC_FLOOR = env.float("SEARCH_SEMANTIC_FLOOR", default=0.25)
 # How much the categories that most of the best candidates come from lift their products.
-SEARCH_CATEGORY_WEIGHT = env.float("SEARCH_CATEGORY_WEIGHT", default=0.06)
+SEARCH_CATEGORY_WEIGHT = env.float("SEARCH_CATEGORY_WEIGHT", default=0.1)
 # How many candidates the semantic leg brings; the keyword leg brings all up to the depth limit.
 SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
 # Filters that keep at most this many rows are answered by comparing all of them.

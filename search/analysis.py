@@ -67,7 +67,8 @@ class Analysis:
 
 
 def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
-    """Say a parsed query in the terms of the index."""
+    """Say a parsed query in the terms of the index. `text` is the query as typed."""
+    text = text.replace("\x00", " ").strip()
     joined = ["".join(pair) for pair in zip(parsed.words, parsed.words[1:], strict=False)]
     splits = {word: parts for word in parsed.words if (parts := split_code(word))}
     synonyms = _synonyms(parsed.words)
@@ -92,8 +93,8 @@ def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
         ),
         idf=_weights(groups, phrases, size),
         ceiling=_ceiling(groups, phrases, size),
-        text=text.strip(),
-        codes=_codes(parsed, text.strip()),
+        text=text,
+        codes=_codes(parsed, text),
     )
 
 

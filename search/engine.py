@@ -59,13 +59,18 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
 
 def ranking_of(query: SearchQuery) -> Ranking:
     """The whole result set of a search, best first: what its pages show. Raises InvalidQueryError."""
+    return rank(plan_of(query), resolve(query.filters))
+
+
+def plan_of(query: SearchQuery) -> Plan:
+    """How a search is going to be answered. Raises InvalidQueryError."""
     check(query)
     parsed = parse(query.text)
-    scope, lexical = resolve(query.filters), analyse(parsed, query.text)
+    lexical = analyse(parsed, query.text)
     if (corrected := _correction(lexical)) is not None:
         parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
         lexical = analyse(parsed, corrected)
-    return rank(_plan(query, lexical, _encode([(query, parsed)])[0]), scope)
+    return _plan(query, lexical, _encode([(query, parsed)])[0])
 
 
 def check(query: SearchQuery) -> None:
