@@ -70,6 +70,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "search.server_timing.ServerTimingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "search.middleware.ContentSecurityPolicyMiddleware",
@@ -271,6 +272,9 @@ SPECTACULAR_SETTINGS = {
         "EmbeddingStatusEnum": "embeddings.models.Status",
     },
 }
+
+# Say in a Server-Timing header how long encoding and SQL took.
+SERVER_TIMING = env.bool("SERVER_TIMING", default=False)
 
 # Whoever sends this as a bearer token may read /metrics; staff always may.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

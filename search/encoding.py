@@ -24,6 +24,7 @@ from embeddings.encoders import encoder_for
 from embeddings.exceptions import EmbeddingError
 from embeddings.models import EmbeddingModel
 from search.exceptions import EncodingUnavailableError
+from search.server_timing import timing
 from search.shared_cache import SharedCache
 
 logger = logging.getLogger("nearshelf.search")
@@ -129,7 +130,8 @@ def query_vectors(
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
     if missing:
         deadline_s = settings.SEARCH_ENCODE_DEADLINE_S if deadline_s is None else deadline_s
-        vectors = _this_process().encode(model, list(missing.values()), deadline_s)
+        with timing("encode"):
+            vectors = _this_process().encode(model, list(missing.values()), deadline_s)
         for key, vector in zip(missing, vectors, strict=True):
             found[key] = vector
             _remember(key, vector)
