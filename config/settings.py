@@ -73,7 +73,7 @@ MIDDLEWARE = [
     "search.server_timing.ServerTimingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "search.middleware.ContentSecurityPolicyMiddleware",
+    "search.storefront.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -235,16 +235,16 @@ MODEL_CACHE_DIR = Path(env.str("MODEL_CACHE_DIR", default="") or DATA_DIR / "mod
 REST_FRAMEWORK = {
     # Basic first: its challenge makes the answer to a stranger 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "search.authentication.BasicAuthentication",
-        "search.authentication.SessionAuthentication",
+        "search.api.authentication.BasicAuthentication",
+        "search.api.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_RENDERER_CLASSES": ["search.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["search.parsers.JSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["search.throttles.ClientThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["search.api.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["search.api.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["search.api.throttles.ClientThrottle"],
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "search.problems.exception_handler",
+    "EXCEPTION_HANDLER": "search.api.problems.exception_handler",
     # `format` is no parameter here: what is unknown is refused.
     "URL_FORMAT_OVERRIDE": None,
     # How many proxies stand before the shop: without it a client names its own address and escapes throttles.

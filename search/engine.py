@@ -23,8 +23,11 @@ from search.ranking import Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
 from search.scope import Condition, Scope, resolve
 from search.semantic import Vector, VectorSpace
+from search.similar import similar_products
 from search.spelling import corrected_text
 from search.stopwatch import Stopwatch
+
+__all__ = ["ranking_of", "search_batch", "search_products", "similar_products"]
 
 logger = logging.getLogger("nearshelf.search")
 

@@ -14,14 +14,18 @@ def machine() -> str:
     found = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        names = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line
+        ]
         found = names[0] if names else found
     return f"{found}, {len(os.sched_getaffinity(0))} cores"
 
 
 def show(console: Console, measured: dict[str, Any]) -> None:
     """Print the tables."""
-    console.print(f"{measured['products']:,} products, {measured['encoded']:,} texts encoded; {measured['machine']}")
+    console.print(
+        f"{measured['products']:,} products, {measured['encoded']:,} texts encoded; {measured['machine']}"
+    )
     console.print(_semantic(measured["semantic"]))
     for clients, endpoints in measured["http"].items():
         console.print(_http(clients.partition("_")[2], endpoints))
@@ -33,8 +37,19 @@ def _semantic(rows: list[dict[str, Any]]) -> Table:
     for heading in headings:
         table.add_column(heading, justify="left" if heading in ("Filter", "Query") else "right")
     for row in sorted(rows, key=lambda one: one["keeps"]):
-        figures = ["recall", "p50_ms", "p95_ms", "pgvector_recall", "pgvector_p50_ms", "lancedb_recall", "lancedb_p50_ms"]
-        shown = ["–" if row[name] is None else f"{row[name]:.3f}" if "recall" in name else f"{row[name]:.1f}" for name in figures]
+        figures = [
+            "recall",
+            "p50_ms",
+            "p95_ms",
+            "pgvector_recall",
+            "pgvector_p50_ms",
+            "lancedb_recall",
+            "lancedb_p50_ms",
+        ]
+        shown = [
+            "–" if row[name] is None else f"{row[name]:.3f}" if "recall" in name else f"{row[name]:.1f}"
+            for name in figures
+        ]
         table.add_row(f"{row['keeps']:.1%}", row["filter"], "within" if row["correlated"] else "any", *shown)
     return table
 

@@ -131,7 +131,9 @@ def measure(
     visitors = [Client(port) for _ in range(clients)]
     answers = {name: Answers() for name in endpoints}
     for addresses in endpoints.values():
-        _round(visitors, list(islice(addresses, 2 * clients)))  # connections, and pages that are still on disk
+        _round(
+            visitors, list(islice(addresses, 2 * clients))
+        )  # connections, and pages that are still on disk
     size = -(-requests // ROUNDS)
     for _ in range(ROUNDS):
         for name, addresses in endpoints.items():
@@ -181,7 +183,9 @@ def endpoints(texts: Iterator[str], skus: Iterator[str], slugs: Iterator[str]) -
         "search_facets": searches(facets="category,brand,price"),
         "search_filtered": (
             f"{address}&{urlencode({'category': slug})}"
-            for address, slug in zip(searches(price_max="100", facets="category,brand,price"), slugs, strict=False)
+            for address, slug in zip(
+                searches(price_max="100", facets="category,brand,price"), slugs, strict=False
+            )
         ),
         "similar": (reverse("api:similar", args=[sku]) for sku in skus),
         "product": (reverse("api:product", args=[sku]) for sku in skus),

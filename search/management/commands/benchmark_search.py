@@ -40,14 +40,24 @@ class Command(RichCommand):
             metavar="N",
             help="products whose texts are really encoded (default 20000); others get perturbed copies",
         )
-        parser.add_argument("--queries", type=int, default=40, metavar="N", help="for each filter (default 40)")
         parser.add_argument(
-            "--requests", type=int, default=300, metavar="N", help="for each endpoint (default 300; 0: no HTTP)"
+            "--queries", type=int, default=40, metavar="N", help="for each filter (default 40)"
+        )
+        parser.add_argument(
+            "--requests",
+            type=int,
+            default=300,
+            metavar="N",
+            help="for each endpoint (default 300; 0: no HTTP)",
         )
         parser.add_argument("--workers", type=int, default=1, help="web processes (default 1)")
         parser.add_argument("--threads", type=int, default=8, help="threads of each web process (default 8)")
-        parser.add_argument("--scratch", default=scratch.DEFAULT_NAME, metavar="NAME", help="scratch database")
-        parser.add_argument("--keep", action="store_true", help="keep the scratch database for the next benchmark")
+        parser.add_argument(
+            "--scratch", default=scratch.DEFAULT_NAME, metavar="NAME", help="scratch database"
+        )
+        parser.add_argument(
+            "--keep", action="store_true", help="keep the scratch database for the next benchmark"
+        )
         parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the comparison as SVG")
         parser.add_argument("--json", action="store_true", help="machine-readable")
 
