@@ -309,3 +309,16 @@ def test_a_vector_that_postgresql_refuses_fails_alone(
     assert (outcome.stored, outcome.failed) == (1, 1)
     assert_settled(encoder, good)
     assert "NaN" in row(bad).last_error
+
+
+@pytest.mark.parametrize("give_up", [pipeline.release, lambda claims: pipeline.fail(claims[0], "too late")])
+def test_a_worker_whose_lease_ran_out_takes_nothing_from_the_next(
+    give_up: Callable[[Any], Any], make_product: Any, model: EmbeddingModel
+) -> None:
+    product = make_product()
+    late = pipeline.claim(model, 10)
+    ProductEmbedding.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert len(pipeline.claim(model, 10)) == 1
+    give_up(late)
+    found = row(product)
+    assert (found.status, found.attempts, found.last_error) == ("processing", 2, "")
