@@ -14,7 +14,7 @@ help:
 	@echo 'PYTHON=/path/to/python3 names the Python to use.'
 
 run: .venv/.stamp-run
-	@exec $(VENV) manage.py serve
+	@$(VENV) manage.py serve
 
 test: .venv/.stamp-test
 	$(VENV) -m pytest

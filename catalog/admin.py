@@ -67,14 +67,30 @@ class CategoryAdmin(admin.ModelAdmin):
         return ([], {}, set(), protected) if protected else super().get_deleted_objects(objs, request)
 
 
+class AttributesField(forms.JSONField):
+    """JSON with one attribute a line."""
+
+    def prepare_value(self, value: Any) -> str:
+        """Return the text to edit; what was typed wrong comes back as it was typed."""
+        if isinstance(value, forms.fields.InvalidJSONInput):
+            return str(value)
+        return json.dumps(value, ensure_ascii=False, indent=2)
+
+
 class ProductForm(forms.ModelForm):
     """A product, with attributes that people can read."""
 
-    image_url = forms.URLField(label="Picture's address", max_length=1000, required=False, assume_scheme="https")
+    image_url = forms.URLField(
+        label="Picture's address", max_length=1000, required=False, assume_scheme="https"
+    )
 
     class Meta:
         model = Product
         fields = FIELDS
+        field_classes = {"attributes": AttributesField}
+        help_texts = {
+            "attributes": 'One object of names and plain values, such as {"colour": "red", "voltage": 18}.'
+        }
         error_messages = {
             "sku": {"unique": "Another product has this SKU."},
             "price": {"min_value": "A price cannot be negative."},
@@ -82,21 +98,6 @@ class ProductForm(forms.ModelForm):
                 "invalid": 'This is not valid JSON. Write it like {"colour": "red", "voltage": 18}.'
             },
         }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if field := self.fields.get("attributes"):
-            field.prepare_value = _readable_json  # type: ignore[method-assign]
-            field.help_text = (
-                'One object of names and plain values, such as {"colour": "red", "voltage": 18}.'
-            )
-
-
-def _readable_json(value: Any) -> str:
-    """Return JSON with one attribute a line; what was typed wrong comes back as it was typed."""
-    if isinstance(value, forms.fields.InvalidJSONInput):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 class ProductImportForm(ImportForm):
@@ -152,6 +153,9 @@ class ProductAdmin(ImportExportModelAdmin):
     formats = (CSV, XLSX)
     import_form_class = ProductImportForm
     import_template_name = "admin/catalog/import.html"
+
+    class Media:
+        css = {"all": ["catalog/admin.css"]}
 
     @admin.display(description="price", ordering="price")
     def shown_price(self, product: Product) -> str | None:

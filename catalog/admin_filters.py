@@ -36,7 +36,7 @@ class CategoryFilter(admin.SimpleListFilter):
         self.depths = {category.slug: category.path.count("/") for category in shown}
         return [(category.slug, category.name) for category in shown] + [(NO_CATEGORY, "No category")]
 
-    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Each choice with its depth in the tree, 0 for a root and for what is no category."""
         for choice, (value, _) in zip(
             super().choices(changelist), [("", ""), *self.lookup_choices], strict=True
@@ -69,7 +69,7 @@ class InputFilter(admin.ListFilter):
         """Boxes are always there."""
         return True
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         """The boxes' names in the address."""
         return list(self.boxes)
 
@@ -80,7 +80,7 @@ class InputFilter(admin.ListFilter):
         except ValidationError as error:
             raise IncorrectLookupParameters from error
 
-    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """One choice: the form, with whatever else is in the address kept."""
         kept = [
             (name, value)

@@ -100,7 +100,7 @@ class CatalogueImport:
         except ImportFileError as error:
             if not self.report.read:
                 raise
-            self._bad("the rest", "", str(error))
+            self._bad(BadRow("the rest", "", str(error)))
         if batch:
             self._write(batch)
         return self.report
@@ -126,8 +126,7 @@ class CatalogueImport:
                 _deactivate(missing[start : start + BATCH_SIZE])
         return len(missing)
 
-    def _bad(self, place: str, sku: str, reason: str) -> None:
-        bad = BadRow(place, sku, reason)
+    def _bad(self, bad: BadRow) -> None:
         self.report.bad += 1
         if len(self.report.bad_rows) < MAX_KEPT:
             self.report.bad_rows.append(bad)
@@ -135,17 +134,17 @@ class CatalogueImport:
 
     def _clean(self, row: SourceRow) -> _Row | None:
         if row.data is None:
-            self._bad(row.place, row.sku, row.problem)
+            self._bad(BadRow(row.place, row.sku, row.problem))
             return None
         if len(self.report.ignored_fields) < MAX_KEPT:
             self.report.ignored_fields.update(row.data.keys() - set(FIELDS))
         try:
             clean = clean_row(row.data)
         except RowError as error:
-            self._bad(row.place, raw_sku(row.data), str(error))
+            self._bad(BadRow(row.place, raw_sku(row.data), str(error)))
             return None
         if hash(clean.sku) in self._seen:
-            self._bad(row.place, clean.sku, "sku stands in the file before; the first row counts")
+            self._bad(BadRow(row.place, clean.sku, "sku stands in the file before; the first row counts"))
             return None
         self._seen.add(hash(clean.sku))
         return _Row(row.place, clean)
@@ -162,16 +161,15 @@ class CatalogueImport:
                 raise
             self._tree.reload()
             if len(batch) == 1:
-                self._bad(
-                    batch[0].place, batch[0].clean.sku, f"the database refuses it: {_first_line(error)}"
-                )
+                reason = f"the database refuses it: {_first_line(error)}"
+                self._bad(BadRow(batch[0].place, batch[0].clean.sku, reason))
             else:
                 for row in batch:
                     self._write([row])
             return
         self.report.add(done)
-        for row in bad:
-            self._bad(row.place, row.sku, row.reason)
+        for refused in bad:
+            self._bad(refused)
         self._on_batch(self.report)
 
     def _write_rows(self, batch: list[_Row], bad: list[BadRow]) -> ImportReport:

@@ -36,12 +36,13 @@ class Field:
     average_length: float
 
 
-K1 = 1.2
+# Chosen on judgments (docs/relevance.md): a short name that is about the word beats a long one that repeats it.
+K1 = 0.6
 FIELDS = (
-    Field("A", weight=3.0, b=0.4, average_length=10),  # name
+    Field("A", weight=3.0, b=0.75, average_length=10),  # name
     Field("B", weight=2.0, b=0.0, average_length=2),  # brand
-    Field("C", weight=1.0, b=0.4, average_length=40),  # short description, description
-    Field("D", weight=0.5, b=0.4, average_length=60),  # attribute values
+    Field("C", weight=1.0, b=0.75, average_length=40),  # short description, description
+    Field("D", weight=0.5, b=0.75, average_length=60),  # attribute values
 )
 
 
@@ -115,6 +116,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     FROM (SELECT public.catalog_fold(input) AS folded) AS f
 $$;
 
+CREATE OR REPLACE FUNCTION public.catalog_key(input text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    -- Text as it is compared letter by letter: words in lower case with one blank between them.
+    SELECT btrim(regexp_replace(lower(public.catalog_words(public.catalog_fold(input))), '\s+', ' ', 'g'))
+$$;
+
 CREATE OR REPLACE FUNCTION public.catalog_search_vector(
     name text, brand text, short_description text, description text, attributes jsonb
 ) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -161,6 +168,7 @@ DROP_FUNCTIONS_SQL = """
 DROP FUNCTION IF EXISTS public.catalog_lexical_weights(tsvector);
 DROP FUNCTION IF EXISTS public.catalog_lexeme_dimension(text);
 DROP FUNCTION IF EXISTS public.catalog_search_vector(text, text, text, text, jsonb);
+DROP FUNCTION IF EXISTS public.catalog_key(text);
 DROP FUNCTION IF EXISTS public.catalog_tokens(text);
 DROP FUNCTION IF EXISTS public.catalog_compounds(text);
 DROP FUNCTION IF EXISTS public.catalog_words(text);

@@ -21,13 +21,16 @@ from catalog.querysets import CategoryQuerySet, ProductManager
 from catalog.texts import printable, text_problem
 
 MAX_DESCRIPTION_LENGTH = 20_000
+MAX_PATH_LENGTH = 1000
 MAX_ATTRIBUTES = 500
 MAX_ATTRIBUTE_NAME_LENGTH = 200
 MAX_ATTRIBUTE_LENGTH = 10_000
 
 SKU_VALIDATOR = RegexValidator(
-    r"^[^\s/?#%\\\x00](?:[^/?#%\\\x00\n\r\t]*[^\s/?#%\\\x00])?$",
-    "A SKU stands in addresses: use no / ? # % or backslash, and no space at either end.",
+    # Neither "." nor "..", which an address takes for a place.
+    r"^(?!\.{1,2}$)[^\s/?#%\\\x00-\x1f\x7f](?:[^/?#%\\\x00-\x1f\x7f]*[^\s/?#%\\\x00-\x1f\x7f])?\Z",
+    # The message is a %-format.
+    "A SKU stands in addresses: use no / ? # %% or backslash, and no space at either end.",
 )
 
 
@@ -72,8 +75,8 @@ class Category(models.Model):
     parent = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
     )
-    path = models.CharField(max_length=1000, unique=True, editable=False, db_default="")
-    full_name = models.CharField(max_length=1000, editable=False, db_default="")
+    path = models.CharField(max_length=MAX_PATH_LENGTH, unique=True, editable=False, db_default="")
+    full_name = models.CharField(max_length=MAX_PATH_LENGTH, editable=False, db_default="")
 
     objects = CategoryQuerySet.as_manager()
 
@@ -147,7 +150,7 @@ class Category(models.Model):
                 below = Category.objects.filter(path__startswith=f"{stored.path}/")
                 deepest = below.aggregate(length=Max(Length(field)))["length"]
                 length += deepest - len(getattr(stored, field)) if deepest else 0
-            if length > Category._meta.get_field(field).max_length:
+            if length > MAX_PATH_LENGTH:
                 raise ValidationError(
                     "This place is too deep in the tree: the path of names becomes too long."
                 )

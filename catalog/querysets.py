@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.postgres.search import SearchQuery
@@ -12,7 +12,7 @@ from django.db import connection, models
 from django.db.models import Q
 
 if TYPE_CHECKING:
-    from catalog.models import Product
+    from catalog.models import Category, Product  # noqa: F401 - named in strings below
 
 
 def _folded(text: str) -> str:
@@ -36,7 +36,7 @@ class CategoryQuerySet(models.QuerySet["Category"]):
             below |= Q(path=path) | Q(path__startswith=f"{path}/")
         return self.filter(below)
 
-    def with_product_counts(self) -> CategoryQuerySet:
+    def with_product_counts(self) -> Any:
         """Annotate `product_count`: active products directly in the category (not below it)."""
         return self.annotate(product_count=models.Count("products", filter=Q(products__is_active=True)))
 
@@ -50,8 +50,8 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
     def in_categories(self, slugs: Iterable[str]) -> ProductQuerySet:
         """Products in these categories or below them."""
-        from_tree = self.model._meta.get_field("category").related_model._default_manager
-        return self.filter(category__in=from_tree.subtree(slugs))
+        categories: Any = self.model._meta.get_field("category").related_model
+        return self.filter(category__in=categories.objects.subtree(slugs))
 
     def priced_between(self, lowest: object = None, highest: object = None) -> ProductQuerySet:
         """Products whose price lies in the closed range; a product without a price is in no range."""
@@ -79,7 +79,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
         `bulk_update` says the same with a CASE for every value, which takes several times as long.
         """
-        fields = [self.model._meta.get_field(name) for name in names]
+        fields: list[Any] = [self.model._meta.get_field(name) for name in names]
         # Without their length: a cast to varchar(500) would cut a text where an assignment refuses it.
         assignments = [
             f"{f.column} = v.{f.column}::{f.db_type(connection).partition('(')[0]}" for f in fields

@@ -77,7 +77,8 @@ def raw_sku(row: Any) -> str:
 
 
 def _length(field: str) -> int:
-    return Product._meta.get_field(field).max_length or MAX_DESCRIPTION_LENGTH
+    column: Any = Product._meta.get_field(field)
+    return column.max_length or MAX_DESCRIPTION_LENGTH
 
 
 def _text(value: Any, longest: int) -> str:

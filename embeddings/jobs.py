@@ -4,8 +4,10 @@ import threading
 import time
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from embeddings import bell, pipeline
+from embeddings.exceptions import ModelUnavailableError
 
 #: Names that a message may call; anything else is refused unread.
 ALLOWED_JOBS = frozenset({bell.DRAIN_JOB})
@@ -23,13 +25,24 @@ _batches = 0
 
 
 def drain() -> int:
-    """Work on what is due for at most MAX_SECONDS; return how many rows were settled."""
+    """What a message calls: `work()`, silent about trouble that the reconciler meets too, and tells of."""
+    try:
+        return work()
+    except (ModelUnavailableError, DatabaseError):
+        return 0
+
+
+def work() -> int:
+    """Work on what is due for at most MAX_SECONDS; return how many rows were settled.
+
+    Raises ModelUnavailableError.
+    """
     with _working:
         return _drain()
 
 
 def reconcile() -> int:
-    """The same, unless a job is at it already."""
+    """`work()`, unless a job is at it already."""
     if not _working.acquire(blocking=False):
         return 0
     try:

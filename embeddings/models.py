@@ -138,10 +138,6 @@ class ProductEmbedding(models.Model):
     price = models.DecimalField(max_digits=12, decimal_places=2, null=True, editable=False)
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
 
-    # Annotated by ProductEmbeddingQuerySet.with_status() and .nearest_to().
-    status: str
-    distance: float
-
     objects = ProductEmbeddingQuerySet.as_manager()
 
     class Meta:

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from pgvector import HalfVector
 from pgvector.psycopg.halfvec import register_halfvec_info
 from psycopg.types import TypeInfo
@@ -279,8 +279,8 @@ def release(claims: Sequence[Claim]) -> None:
 def process(encoder: Encoder, claims: Sequence[Claim]) -> Outcome:
     """Encode and store claimed rows.
 
-    A text that the encoder refuses fails by itself; when the encoder refuses any text, all leases are given
-    back and ModelUnavailableError is raised.
+    A text that the encoder refuses fails by itself, and so does one whose vector PostgreSQL refuses; when the
+    encoder refuses any text, all leases are given back and ModelUnavailableError is raised.
     """
     try:
         vectors = encode(encoder, claims)
@@ -288,13 +288,21 @@ def process(encoder: Encoder, claims: Sequence[Claim]) -> Outcome:
         if not _works(encoder):
             release(claims)
             raise ModelUnavailableError(f"The embedding model does not work: {error}") from error
-        if len(claims) == 1:
-            return fail(claims[0], f"{type(error).__name__}: {error}")
-        outcome = Outcome()
-        for claim_ in claims:
-            outcome.add(process(encoder, [claim_]))
-        return outcome
-    return store(claims, vectors)
+        return _one_by_one(encoder, claims, error)
+    try:
+        return store(claims, vectors)
+    except DataError as error:  # such as a vector with NaN
+        return _one_by_one(encoder, claims, error)
+
+
+def _one_by_one(encoder: Encoder, claims: Sequence[Claim], error: Exception) -> Outcome:
+    """Find out which text was at fault; a single one fails with the error."""
+    if len(claims) == 1:
+        return fail(claims[0], f"{type(error).__name__}: {error}")
+    outcome = Outcome()
+    for claim_ in claims:
+        outcome.add(process(encoder, [claim_]))
+    return outcome
 
 
 def _works(encoder: Encoder) -> bool:

@@ -12,7 +12,11 @@ from pgvector import HalfVector
 from pgvector.django import CosineDistance, HalfVectorField
 
 if TYPE_CHECKING:
-    from embeddings.models import EmbeddingModel
+    from embeddings.models import (  # noqa: F401 - named in strings below
+        EmbeddingModel,
+        EmbeddingRun,
+        ProductEmbedding,
+    )
 
 # The stored vector does not belong to the product's current text.
 UNSETTLED = Q(stored_digest__isnull=True) | ~Q(stored_digest=F("wanted_digest"))
@@ -80,14 +84,16 @@ class EmbeddingModelQuerySet(models.QuerySet["EmbeddingModel"]):
         return self.filter(state__in=["active", "building"]).order_by("state", "id")
 
 
-class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):  # type: ignore[name-defined]
+class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):
     """Vectors by their status."""
 
-    def with_status(self) -> ProductEmbeddingQuerySet:
+    # What annotates returns Any: type checkers cannot follow an annotation through a method.
+
+    def with_status(self) -> Any:
         """Annotate `status`, one of `Status`."""
         return self.annotate(status=status_expression())
 
-    def nearest_to(self, vector: Any, dimensions: int) -> ProductEmbeddingQuerySet:
+    def nearest_to(self, vector: Any, dimensions: int) -> Any:
         """Rows with a vector by cosine distance to `vector` `(dimensions,)`, annotated as `distance`.
 
         The cast is the HNSW index's own expression, so that PostgreSQL may use it.

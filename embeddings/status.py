@@ -80,7 +80,7 @@ def status_of(product: Product) -> dict[str, Any]:
     }
 
 
-def rows_by_product(product_ids: list[int]) -> dict[int, ProductEmbedding]:
+def rows_by_product(product_ids: list[int]) -> dict[int, Any]:
     """Rows under the active model with their `status`, without the vectors, in one query."""
     rows = (
         ProductEmbedding.objects.filter(product_id__in=product_ids, model__state=EmbeddingModel.State.ACTIVE)

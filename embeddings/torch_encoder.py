@@ -17,12 +17,13 @@ class TorchEncoder(Encoder):
     """A SentenceTransformer on the device that the settings name."""
 
     def __init__(self, name: str, revision: str = "") -> None:
+        folder = model_files.resolve(name)  # first, for the libraries take seconds to import
+
         import torch
         from sentence_transformers import SentenceTransformer
 
         device = None if settings.EMBEDDING_DEVICE == "auto" else settings.EMBEDDING_DEVICE
         torch.set_num_threads(threads())
-        folder = model_files.resolve(name)
         self.transformer = SentenceTransformer(folder, revision=revision or None, device=device)
         self.runtime = f"torch {self.transformer.device.type}"
         self.dimensions = int(self.transformer.get_embedding_dimension() or 0)

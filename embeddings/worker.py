@@ -7,18 +7,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 import django_rq
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import SimpleWorker
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
+from rq.worker.base import StopRequested
 
 from embeddings import bell, jobs, upkeep
 from embeddings.encoders import encoder_for
@@ -28,6 +33,8 @@ from embeddings.models import EmbeddingModel
 logger = logging.getLogger("nearshelf.embeddings")
 
 REDIS_RETRY_S = 2.0
+# RQ lets a command take this long, less five seconds, before it believes that Redis is gone.
+WORKER_TTL_S = 45
 UPKEEP_S = 5.0
 
 
@@ -47,6 +54,23 @@ class EmbeddingWorker(SimpleWorker):
         """Also have a running drain stop after its batch."""
         jobs.stopping.set()
         super().request_stop(signum, frame)
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Called before each wait for a message: also notice a stop that came while no handler listened."""
+        if jobs.stopping.is_set():
+            raise StopRequested
+        super().check_for_suspension(burst)
+
+    def teardown(self) -> None:
+        """Sign off from Redis in a moment or not at all; the entry of a worker that did not expires by itself."""
+        pool = self.connection.connection_pool
+        pool.connection_kwargs |= {
+            "socket_timeout": settings.REDIS_TIMEOUT_S,
+            "socket_connect_timeout": settings.REDIS_TIMEOUT_S,
+        }
+        pool.reset()  # connections that are open keep the timeout they were made with
+        with suppress(RedisError, OSError):
+            super().teardown()
 
 
 def refusal(job: Job) -> str:
@@ -74,22 +98,24 @@ def run(burst: bool = False) -> None:
     """
     jobs.stopping.clear()
     if burst:
-        while jobs.drain():
+        while jobs.work():
             pass
         return
     _install_signals()
     reconciler = threading.Thread(target=_reconcile_forever, name="reconciler", daemon=True)
     reconciler.start()
+    complain = _Complaints()
     # Apart from the reconciler: a large index takes minutes to build, and edits go on meanwhile.
     upkeeper = threading.Thread(target=_keep_up_forever, name="upkeep", daemon=True)
     upkeeper.start()
     while not jobs.stopping.is_set():
         try:
-            queue = django_rq.get_queue(bell.QUEUE)
-            worker = EmbeddingWorker([queue], connection=queue.connection, serializer=JSONSerializer)
-            worker.work(logging_level="WARNING")
+            # Asked on a connection that gives up quickly, which the worker's own does not.
+            bell.rope(settings.REDIS_URL).connection.ping()
+            complain.settle()
+            _listener().work(logging_level="WARNING")
         except (RedisError, OSError) as error:
-            logger.warning("Redis cannot be reached (%s); working without the bell.", error)
+            complain(f"Redis cannot be reached ({error}); working without the bell.")
         _install_signals()
         jobs.stopping.wait(REDIS_RETRY_S)
     reconciler.join()
@@ -97,6 +123,17 @@ def run(burst: bool = False) -> None:
     if jobs.recycling.is_set():
         logger.info("Starting afresh after %d batches.", settings.EMBEDDING_RECYCLE_BATCHES)
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - our own command line, no shell
+
+
+def _listener() -> EmbeddingWorker:
+    """An RQ worker on a connection of its own, which waits for messages longer than others wait for answers."""
+    connection = Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=settings.REDIS_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    queue = Queue(bell.QUEUE, connection=connection, serializer=JSONSerializer)
+    return EmbeddingWorker([queue], connection=connection, serializer=JSONSerializer, worker_ttl=WORKER_TTL_S)
 
 
 def _install_signals() -> None:
@@ -110,7 +147,7 @@ def _install_signals() -> None:
 
 
 def _reconcile_forever() -> None:
-    """look for due rows every second: lost bells, expired leases, rows written by raw SQL, retries."""
+    """Look for due rows every second: lost bells, expired leases, rows written by raw SQL, retries."""
     complain = _Complaints()
     while not jobs.stopping.is_set():
         try:
@@ -122,11 +159,16 @@ def _reconcile_forever() -> None:
             complain(str(error))
         except EmbeddingModel.DoesNotExist:
             complain("No embedding model is active. Run `manage.py embedding_models activate ID`.")
-        except DatabaseError as error:
+        except (OperationalError, InterfaceError) as error:
             complain(f"PostgreSQL cannot be reached: {error}")
+            connection.close()
+        except Exception as error:  # were the thread to end here, nobody would look for work any more
+            complain(f"Looking for work failed ({type(error).__name__}: {error}).", with_traceback=True)
             connection.close()
         jobs.stopping.wait(settings.EMBEDDING_RECONCILE_S)
     connection.close()
+    if jobs.recycling.is_set():
+        os.kill(os.getpid(), signal.SIGTERM)  # the main thread may be waiting for a message
 
 
 def _keep_up_forever() -> None:
@@ -150,10 +192,10 @@ class _Complaints:
         self._clock = clock
         self._last: tuple[str, float] | None = None
 
-    def __call__(self, message: str) -> None:
+    def __call__(self, message: str, with_traceback: bool = False) -> None:
         now = self._clock()
         if self._last is None or self._last[0] != message or now - self._last[1] > self.INTERVAL_S:
-            logger.error("%s", message)
+            logger.error("%s", message, exc_info=with_traceback)
             self._last = (message, now)
 
     def settle(self) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from django.conf import settings
 
+from catalog.lexical import K1
 from search.lexical import Group, Lexeme, LexicalQuery, idf, phrase_sql
 from search.models import Synonym
 from search.parsing import ParsedText, split_code
+from search.spelling import corrections
 from search.statements import fetch
 from search.terms import catalogue_size
 
@@ -17,8 +19,8 @@ RARE_AGAINST_COMPLETION = 0.02
 MAX_COMPLETIONS = 8
 COMPLETION_WEIGHT = 0.5
 SYNONYM_WEIGHT = 0.8
-# What a well-matched name gives of a term's idf: the yardstick of a good match.
-GOOD_MATCH = 1.4
+TYPO_WEIGHT = 0.8
+MAX_WORDS_WITH_TYPOS = 3
 MAX_SKU_LENGTH = 64
 
 _ANALYSE_SQL = """
@@ -79,6 +81,7 @@ def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
     _add_synonyms(groups, synonyms, analysis)
     if parsed.ends_inside_a_word and groups:
         _complete(groups[-1])
+    _forgive_typos(groups)
     groups = [group for group in groups if group.alternatives]
     phrases = [lexemes for phrase in parsed.phrases if (lexemes := analysis.lexemes(phrase))]
     return LexicalQuery(
@@ -150,6 +153,22 @@ def _complete(group: Group) -> None:
             group.add([Lexeme(lexeme, dimension, documents)], COMPLETION_WEIGHT)
 
 
+def _forgive_typos(groups: Sequence[Group]) -> None:
+    """Beside words that the catalogue knows, let one that it does not know stand for what it nearly is.
+
+    Only in short queries: in a sentence, a word that the catalogue lacks is a word, not a typo. A query of unknown
+    words alone is corrected as a whole, and says so (see engine).
+    """
+    unknown = [group for group in groups if not group.documents]
+    if not 0 < len(unknown) < len(groups) <= MAX_WORDS_WITH_TYPOS:
+        return
+    found = corrections(group.word for group in unknown)
+    analysis = Analysis(found.values())
+    for group in unknown:
+        if group.word in found:
+            group.add(analysis.lexemes(found[group.word]), TYPO_WEIGHT)
+
+
 def _excluded_sql(piece: str, analysis: Analysis) -> str:
     """What is not wanted, in every way it is written in the index."""
     ways = [analysis.lexemes(piece), *([one] for one in analysis.compounds(piece))]
@@ -171,10 +190,10 @@ def _weights(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size:
 
 
 def _ceiling(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: int) -> float:
-    """BM25 of a product whose name has every word of the query."""
+    """The most that BM25 can give: no term weighs more than its idf times k1 + 1."""
     total = sum(group.idf(size) for group in groups)
     total += sum(idf(lexeme.documents, size) for lexemes in phrases for lexeme in lexemes)
-    return GOOD_MATCH * total
+    return (K1 + 1) * total
 
 
 def _codes(parsed: ParsedText, text: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Two rankings become one. Pure functions of plain values."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ Scores = npt.NDArray[np.float64]
 
 # Cormack, Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet" (2009).
 RRF_K = 60
+PRIOR_DEPTH = 20
 
 
 def normalise_keyword(bm25: Scores, ceiling: float) -> Scores:
@@ -28,6 +30,20 @@ def convex(semantic: Scores, keyword: Scores, semantic_weight: float) -> Scores:
     return semantic_weight * semantic + (1.0 - semantic_weight) * keyword
 
 
+def with_category_prior(scores: Scores, categories: Sequence[int | None], weight: float) -> Scores:
+    """Lift products of the categories that the best candidates come from: what most of them are is what is meant.
+
+    Each product gains `weight` times the share of its category among the best PRIOR_DEPTH, and the sum is scaled
+    back to 0..1. A product without a category gains nothing.
+    """
+    if weight <= 0 or not len(scores):
+        return scores
+    best = np.argsort(-scores, kind="stable")[:PRIOR_DEPTH]
+    votes = Counter(categories[place] for place in best)
+    share = np.array([0.0 if one is None else votes[one] / len(best) for one in categories])
+    return (scores + weight * share) / (1.0 + weight)
+
+
 def reciprocal_rank(
     product_ids: Sequence[int], rankings: Sequence[Mapping[int, int]], k: int = RRF_K
 ) -> Scores:
@@ -44,7 +60,7 @@ def ranks(product_ids: Sequence[int]) -> dict[int, int]:
 
 
 def cut(scores: Scores, relative: float, absolute: float) -> npt.NDArray[np.bool_]:
-    """Which scores stay: at least `absolute`, and at least `relative` of the best one."""
+    """Which scores stay: above 0, at least `absolute`, and at least `relative` of the best one."""
     if not len(scores):
         return np.zeros(0, dtype=bool)
-    return scores >= max(absolute, relative * float(scores.max()))
+    return (scores > 0) & (scores >= max(absolute, relative * float(scores.max())))

@@ -8,6 +8,7 @@ term weights is the product's BM25 score.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from catalog.lexical import LEXICAL_DIMENSIONS
 from search.scope import NOTHING, Condition, Scope
@@ -15,6 +16,7 @@ from search.statements import fetch
 
 # Rows that one query may score; beyond, common words only add to the score of what rarer words found.
 CANDIDATE_BUDGET = 12_000
+PART_NUMBER_DOCUMENTS = 20
 # The planner does not know that a filter on search_vector fetches a big value for every row it looks at.
 GIN_SETTINGS = {"enable_seqscan": "off"}
 
@@ -88,6 +90,14 @@ class LexicalQuery:
         return not self.groups and not self.phrases
 
     @property
+    def is_part_number(self) -> bool:
+        """Whether it names a thing, not a kind of things: every word has a digit, and next to no product has it."""
+        return bool(self.groups) and all(
+            any(map(str.isdigit, group.word)) and 0 < group.documents <= PART_NUMBER_DOCUMENTS
+            for group in self.groups
+        )
+
+    @property
     def weights(self) -> str:
         """The idf of the query's terms as a `sparsevec`."""
         entries = ",".join(f"{dimension}:{idf:.5g}" for dimension, idf in sorted(self.idf.items()))
@@ -114,13 +124,22 @@ def phrase_sql(lexemes: Sequence[Lexeme]) -> str:
     return " <-> ".join(lexeme.quoted for lexeme in lexemes)
 
 
-def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[tuple[int, float, bool]]:
-    """The best products for the words of a query: (product id, BM25, whether SKU or name match exactly).
+class Match(NamedTuple):
+    """A product that has words of the query."""
 
-    Best first, at most `limit` and the exact matches; never more than the filters keep.
+    product_id: int
+    bm25: float
+    is_exact: bool  # its SKU or its name is the query
+
+
+def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[Match]:
+    """The best products for the words of a query.
+
+    Best first, at most `limit`; never more than the filters keep.
     """
     condition = scope.condition("p") & query.constraint("p")
-    sql, params = "", ()
+    sql = ""
+    params: tuple[Any, ...] = ()
     if not query.is_empty:
         where = condition
         if query.groups:
@@ -143,8 +162,8 @@ def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[tu
     for product_id, score, exact in fetch(sql, params, GIN_SETTINGS):
         kept = best.get(product_id, (0.0, False))
         best[product_id] = (max(score, kept[0]), exact or kept[1])
-    ranked = [(product_id, score, exact) for product_id, (score, exact) in best.items()]
-    return sorted(ranked, key=lambda found: (-found[2], -found[1], -found[0]))
+    matches = [Match(product_id, score, exact) for product_id, (score, exact) in best.items()]
+    return sorted(matches, key=lambda match: (-match.is_exact, -match.bm25, -match.product_id))[:limit]
 
 
 def keyword_scores(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, float]:

@@ -32,11 +32,54 @@ class Word(models.Model):
         ]
 
 
+class Suggestion(models.Model):
+    """What may complete a growing query; made anew from the catalogue together with the terms."""
+
+    class Kind(models.TextChoices):
+        """What is suggested."""
+
+        PHRASE = "phrase", "Phrase"
+        CATEGORY = "category", "Category"
+        BRAND = "brand", "Brand"
+        PRODUCT = "product", "Product"
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    key = models.TextField(help_text="The text as prefixes are compared: lower case, without accents.")
+    text = models.TextField()
+    target = models.TextField(blank=True, null=True)  # noqa: DJ001 - NULL: searches for the text itself
+    product_id = models.BigIntegerField(null=True)
+    documents = models.PositiveIntegerField()
+    # Whether it is among those that one or two letters already suggest.
+    is_frequent = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "text", "product_id"], nulls_distinct=False, name="suggestion_unique"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["kind", "key"],
+                opclasses=["varchar_ops", "text_pattern_ops"],
+                name="suggestion_prefix",
+            ),
+            models.Index(
+                fields=["kind", "key"],
+                opclasses=["varchar_ops", "text_pattern_ops"],
+                name="suggestion_short_prefix",
+                condition=models.Q(is_frequent=True),
+            ),
+        ]
+
+
 class TermStatistics(models.Model):
     """One row: the size of the catalogue when the terms were counted, and when that was."""
 
     documents = models.PositiveIntegerField()
     refreshed_at = models.DateTimeField()
+    # Writes to the catalogue that PostgreSQL had counted by then; while it counts no more, nothing changed.
+    writes = models.BigIntegerField(default=-1)
 
 
 class Synonym(models.Model):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models.functions import Lower
 
+if TYPE_CHECKING:
+    from search.models import Synonym  # noqa: F401 - named in a string below
 
-class SynonymQuerySet(models.QuerySet):
+
+class SynonymQuerySet(models.QuerySet["Synonym"]):
     """Synonyms by the words they stand for."""
 
     def meanings(self, runs: Sequence[str]) -> Iterator[tuple[str, str]]:

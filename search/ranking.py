@@ -9,10 +9,11 @@ import numpy.typing as npt
 from django.conf import settings
 
 from search import fusion
-from search.lexical import LexicalQuery, keyword_candidates, keyword_scores
+from search.fusion import Scores
+from search.lexical import LexicalQuery, Match, keyword_candidates, keyword_scores
 from search.query import MAX_DEPTH, Fusion, Mode
 from search.scope import Scope
-from search.semantic import Vector, VectorSpace, nearest, similarities
+from search.semantic import Neighbour, Vector, VectorSpace, nearest, similarities
 
 # An exact name or SKU is first; nothing else scores as much.
 EXACT_SCORE = 1.0
@@ -36,60 +37,88 @@ class Ranking:
     """Products best first. The arrays run parallel to `product_ids`."""
 
     product_ids: list[int]
-    scores: npt.NDArray[np.float64]
-    semantic: npt.NDArray[np.float64]
-    keyword: npt.NDArray[np.float64]
+    scores: Scores
+    semantic: Scores  # NaN: no vector yet, or not asked
+    keyword: Scores
     semantic_ranks: dict[int, int]
     keyword_ranks: dict[int, int]
-    is_complete: bool  # False: a leg stopped at its depth, there is more
+    is_complete: bool  # False: a leg stopped at its depth, so there may be more
 
     def explain(self, place: int) -> dict[str, Any]:
         """Why the product at a place (from 0) has its score."""
         product_id = self.product_ids[place]
+        cosine = float(self.semantic[place])
         return {
             "score": round(float(self.scores[place]), 4),
-            "semantic_score": round(float(self.semantic[place]), 4),
+            "semantic_score": None if np.isnan(cosine) else round(cosine, 4),
             "semantic_rank": self.semantic_ranks.get(product_id),
             "keyword_score": round(float(self.keyword[place]), 4),
             "keyword_rank": self.keyword_ranks.get(product_id),
         }
 
 
+@dataclass
+class _Candidates:
+    """What both legs found. The arrays run parallel to `product_ids`; NaN: no vector."""
+
+    product_ids: list[int]
+    bm25: Scores
+    cosine: Scores
+    categories: list[int | None]
+    is_exact: npt.NDArray[np.bool_]
+    keyword_ranks: dict[int, int]
+    semantic_ranks: dict[int, int]
+    keyword_is_complete: bool
+    semantic_edge: int | None  # the last product that the semantic leg brought, where it stopped at its depth
+
+
 def rank(plan: Plan, scope: Scope) -> Ranking:
     """Retrieve, fuse and cut off the result set of a query within a scope."""
-    keyword = [] if plan.mode is Mode.SEMANTIC else keyword_candidates(plan.lexical, scope, MAX_DEPTH + 1)
-    semantic = [] if plan.mode is Mode.KEYWORD else _semantic_candidates(plan, scope)
-    is_complete = len(keyword) <= MAX_DEPTH
-    keyword = keyword[:MAX_DEPTH]
-    bm25 = {product_id: score for product_id, score, _ in keyword}
-    cosine = dict(semantic)
-    product_ids = list(dict.fromkeys([*bm25, *cosine]))
-    if plan.mode is Mode.HYBRID:
-        _complete_scores(plan, product_ids, bm25, cosine)
-    exact = {product_id for product_id, _, is_exact in keyword if is_exact}
-    keyword_ranks = fusion.ranks([product_id for product_id, _, _ in keyword])
-    semantic_ranks = fusion.ranks([product_id for product_id, _ in semantic])
-    keyword_scores_ = fusion.normalise_keyword(
-        np.array([bm25.get(pk, 0.0) for pk in product_ids]), plan.lexical.ceiling
-    )
-    semantic_scores = fusion.normalise_semantic(np.array([cosine.get(pk, np.nan) for pk in product_ids]))
-    scores = _fuse(plan, product_ids, semantic_scores, keyword_scores_, semantic_ranks, keyword_ranks)
-    scores = np.minimum(scores, BEST_INEXACT_SCORE)
-    scores[[place for place, pk in enumerate(product_ids) if pk in exact]] = EXACT_SCORE
-    order = _order(plan, product_ids, scores)
-    # Where the deepest semantic candidate is above the cut-off, others that were not fetched are too.
-    lowest_kept = float(scores[order[-1]]) if len(order) else 0.0
-    if len(semantic) >= _semantic_depth() and semantic and len(order):
-        is_complete &= semantic[-1][0] not in {product_ids[place] for place in order} or lowest_kept == 0.0
-    order = order[:MAX_DEPTH]
+    found = _retrieve(plan, scope)
+    keyword = fusion.normalise_keyword(found.bm25, plan.lexical.ceiling)
+    semantic = fusion.normalise_semantic(found.cosine)
+    scores = np.minimum(_fuse(plan, found, semantic, keyword), BEST_INEXACT_SCORE)
+    scores[found.is_exact] = EXACT_SCORE
+    order = _order(plan, found.product_ids, scores)
+    shown = [found.product_ids[place] for place in order]
     return Ranking(
-        product_ids=[product_ids[place] for place in order],
+        product_ids=shown,
         scores=scores[order],
-        semantic=np.nan_to_num(semantic_scores[order]),
-        keyword=keyword_scores_[order],
-        semantic_ranks=semantic_ranks,
-        keyword_ranks=keyword_ranks,
-        is_complete=is_complete,
+        semantic=semantic[order],
+        keyword=keyword[order],
+        semantic_ranks=found.semantic_ranks,
+        keyword_ranks=found.keyword_ranks,
+        # Where the deepest semantic candidate is not cut off, there are others below it.
+        is_complete=found.keyword_is_complete
+        and len(order) < MAX_DEPTH
+        and (found.semantic_edge is None or found.semantic_edge not in set(shown)),
+    )
+
+
+def _retrieve(plan: Plan, scope: Scope) -> _Candidates:
+    """The union of both legs, in which each candidate has both scores."""
+    matches: list[Match] = []
+    if plan.mode is not Mode.SEMANTIC:
+        matches = keyword_candidates(plan.lexical, scope, MAX_DEPTH)
+    neighbours = _semantic_candidates(plan, scope, matches)
+    bm25 = {match.product_id: match.bm25 for match in matches}
+    near = {neighbour.product_id: neighbour for neighbour in neighbours}
+    product_ids = list(dict.fromkeys([*bm25, *near]))
+    if plan.mode is Mode.HYBRID and plan.space is not None and plan.vector is not None:
+        missing = [product_id for product_id in product_ids if product_id not in near]
+        near |= {one.product_id: one for one in similarities(plan.space, plan.vector, missing)}
+        bm25 |= keyword_scores(plan.lexical, [pk for pk in product_ids if pk not in bm25])
+    exact = {match.product_id for match in matches if match.is_exact}
+    return _Candidates(
+        product_ids=product_ids,
+        bm25=np.array([bm25.get(pk, 0.0) for pk in product_ids], dtype=np.float64),
+        cosine=np.array([near[pk].cosine if pk in near else np.nan for pk in product_ids], dtype=np.float64),
+        categories=[near[pk].category_id if pk in near else None for pk in product_ids],
+        is_exact=np.array([pk in exact for pk in product_ids], dtype=bool),
+        keyword_ranks=fusion.ranks([match.product_id for match in matches]),
+        semantic_ranks=fusion.ranks([neighbour.product_id for neighbour in neighbours]),
+        keyword_is_complete=len(matches) < MAX_DEPTH,
+        semantic_edge=neighbours[-1].product_id if len(neighbours) == _semantic_depth() else None,
     )
 
 
@@ -97,43 +126,34 @@ def _semantic_depth() -> int:
     return min(settings.SEARCH_SEMANTIC_DEPTH, MAX_DEPTH)
 
 
-def _semantic_candidates(plan: Plan, scope: Scope) -> list[tuple[int, float]]:
-    if plan.space is None or plan.vector is None:
+def _semantic_candidates(plan: Plan, scope: Scope, matches: Sequence[Match]) -> list[Neighbour]:
+    """What is near enough in meaning. A part number that the catalogue has means nothing but itself."""
+    if plan.mode is Mode.KEYWORD or plan.space is None or plan.vector is None:
         return []
-    return nearest(plan.space, plan.vector, scope, _semantic_depth(), plan.lexical.constraint("x"))
+    if plan.mode is Mode.HYBRID and matches and plan.lexical.is_part_number:
+        return []
+    found = nearest(plan.space, plan.vector, scope, _semantic_depth(), plan.lexical.constraint("x"))
+    return [neighbour for neighbour in found if neighbour.cosine >= settings.SEARCH_SEMANTIC_FLOOR]
 
 
-def _complete_scores(
-    plan: Plan, product_ids: Sequence[int], bm25: dict[int, float], cosine: dict[int, float]
-) -> None:
-    """Give each candidate the score of the leg that did not find it, so that all are fused alike."""
-    if plan.space is not None and plan.vector is not None:
-        cosine |= similarities(plan.space, plan.vector, [pk for pk in product_ids if pk not in cosine])
-    bm25 |= keyword_scores(plan.lexical, [pk for pk in product_ids if pk not in bm25])
-
-
-def _fuse(
-    plan: Plan,
-    product_ids: Sequence[int],
-    semantic: npt.NDArray[np.float64],
-    keyword: npt.NDArray[np.float64],
-    semantic_ranks: dict[int, int],
-    keyword_ranks: dict[int, int],
-) -> npt.NDArray[np.float64]:
+def _fuse(plan: Plan, found: _Candidates, semantic: Scores, keyword: Scores) -> Scores:
     if plan.mode is Mode.KEYWORD:
         return keyword
     if plan.mode is Mode.SEMANTIC:
         return np.nan_to_num(semantic)
     if plan.fusion is Fusion.RRF:
-        return fusion.reciprocal_rank(product_ids, [semantic_ranks, keyword_ranks])
+        return fusion.reciprocal_rank(found.product_ids, [found.semantic_ranks, found.keyword_ranks])
     # A product whose vector is still to come is judged by its words.
-    semantic = np.where(np.isnan(semantic), keyword, semantic)
-    return fusion.convex(semantic, keyword, settings.SEARCH_SEMANTIC_WEIGHT)
+    known = np.where(np.isnan(semantic), keyword, semantic)
+    fused = fusion.convex(known, keyword, settings.SEARCH_SEMANTIC_WEIGHT)
+    return fusion.with_category_prior(fused, found.categories, settings.SEARCH_CATEGORY_WEIGHT)
 
 
-def _order(plan: Plan, product_ids: Sequence[int], scores: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+def _order(plan: Plan, product_ids: Sequence[int], scores: Scores) -> npt.NDArray[np.intp]:
     """Places of the products that stay, best first; of equals the newer product."""
-    relative = 0.0 if plan.fusion is Fusion.RRF and plan.mode is Mode.HYBRID else settings.SEARCH_CUTOFF
+    # Reciprocal ranks say nothing of how good a hit is, so no share of the best one is a limit.
+    by_rank = plan.mode is Mode.HYBRID and plan.fusion is Fusion.RRF
+    relative = 0.0 if by_rank else settings.SEARCH_CUTOFF
     stays = np.flatnonzero(fusion.cut(scores, relative, plan.min_score))
     ids = np.array(product_ids, dtype=np.int64)
-    return stays[np.lexsort((-ids[stays], -scores[stays]))]
+    return stays[np.lexsort((-ids[stays], -scores[stays]))][:MAX_DEPTH]

@@ -47,9 +47,9 @@ class Scope:
             return replace(self, brands=())
         return replace(self, price_min=None, price_max=None)
 
-    def condition(self, alias: str) -> Condition:
-        """The filters on a table that has the columns category_id, brand and price, is_active included."""
-        found = Condition(f"{alias}.is_active")
+    def condition(self, alias: str, with_active: bool = True) -> Condition:
+        """The filters on a table that has their columns, and that only active products are within."""
+        found = Condition(f"{alias}.is_active") if with_active else NOTHING
         if self.category_ids is not None:
             found &= Condition(f"{alias}.category_id = ANY(%s::bigint[])", (list(self.category_ids),))
         if self.brands:

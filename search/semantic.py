@@ -5,8 +5,11 @@ Where the filter keeps few rows, all of them are compared (exact); where it keep
 until enough rows have passed; and if that comes back short, all rows are compared after all.
 """
 
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +18,11 @@ from django.conf import settings
 from embeddings.models import EmbeddingModel
 from search.scope import NOTHING, Condition, Scope
 from search.statements import fetch
+from search.terms import catalogue_size
+
+CATEGORY_EXACT_FACTOR = 3
 
 Vector = npt.NDArray[np.float32]
-
-# A sort key that is not the index's expression keeps the planner from the HNSW index.
-EXACT_SETTINGS = {"jit": "off"}
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,22 @@ class VectorSpace:
         return f"(e.vector::halfvec({self.dimensions})) <=> %s::halfvec({self.dimensions})"
 
     @property
+    def columns(self) -> str:
+        """What is selected of each row; takes the vector as one parameter."""
+        return f"e.product_id, {self.distance} AS distance, e.category_id"
+
+    @property
     def table(self) -> str:
         """The rows that have a vector under the model."""
         return f"embeddings_productembedding AS e WHERE e.model_id = {int(self.model_id)} AND e.vector IS NOT NULL"
+
+
+class Neighbour(NamedTuple):
+    """A product near a vector."""
+
+    product_id: int
+    cosine: float  # -1..1
+    category_id: int | None
 
 
 def nearest(
@@ -52,33 +68,77 @@ def nearest(
     limit: int,
     constraint: Condition = NOTHING,
     exclude: Sequence[int] = (),
-) -> list[tuple[int, float]]:
-    """The `limit` nearest active products within `scope`: (product id, cosine similarity), best first.
+) -> list[Neighbour]:
+    """The `limit` nearest active products within `scope`, best first.
 
     `constraint` speaks of a product `x`; `exclude` are product ids that may not appear.
     """
-    where = _where(space, scope, constraint)
-    if exclude:
-        where &= Condition("e.product_id <> ALL(%s::bigint[])", (list(exclude),))
+    other = _constrained(constraint, exclude)
     literal = vector_literal(vector)
-    kept = rows_kept(space, scope, where)
-    if kept <= settings.SEARCH_EXACT_ROWS:
-        return _exact(space, literal, where, limit)
-    found = _by_index(space, literal, where, limit, kept)
-    if len(found) < min(limit, kept):
-        return _exact(space, literal, where, limit)
+    kept = _rows_kept(scope, constraint)
+    if kept is not None and kept <= _exact_rows(scope):
+        return _exact(space, literal, scope, other, limit)
+    share = 1.0 if kept is None else min(1.0, kept / catalogue_size())
+    found = _by_index(space, literal, scope, other, limit, share)
+    if len(found) < limit:
+        return _exact(space, literal, scope, other, limit)
     return found
 
 
-def similarities(space: VectorSpace, vector: Vector, product_ids: Sequence[int]) -> dict[int, float]:
-    """Cosine similarity of given products; those without a vector are left out."""
+def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:
+    """What is asked of a row beside the filters."""
+    other = NOTHING
+    if exclude:
+        other &= Condition("e.product_id <> ALL(%s::bigint[])", (list(exclude),))
+    if constraint.sql:
+        other &= Condition(
+            f"(SELECT {constraint.sql} FROM catalog_product AS x WHERE x.id = e.product_id)",
+            constraint.params,
+        )
+    return other
+
+
+def _rows_kept(scope: Scope, constraint: Condition) -> int | None:
+    """How many products the filters keep, about; None where there are no filters.
+
+    The planner's estimate costs half a millisecond and is close, where counting may read the whole table. It only
+    chooses the way: an index scan that comes back short is done again exactly.
+    """
+    if scope.is_open and not constraint.sql:
+        return None
+    where = scope.condition("x") & constraint
+    ((plan,),) = fetch(
+        f"EXPLAIN (FORMAT JSON) SELECT FROM catalog_product AS x WHERE {where.sql}", where.params
+    )
+    if isinstance(plan, str):
+        plan = json.loads(plan)
+    return int(plan[0]["Plan"]["Plan Rows"])
+
+
+def _exact_rows(scope: Scope) -> int:
+    """Up to how many rows comparing all of them is best.
+
+    Rows of a category lie in few pages, and a query that does not fit the category finds its way through the graph
+    badly.
+    """
+    return settings.SEARCH_EXACT_ROWS * (CATEGORY_EXACT_FACTOR if scope.category_ids is not None else 1)
+
+
+def similarities(space: VectorSpace, vector: Vector, product_ids: Sequence[int]) -> list[Neighbour]:
+    """How near given products are, in no order; those without a vector are left out."""
     if not product_ids:
-        return {}
-    rows = fetch(
-        f"SELECT e.product_id, 1 - ({space.distance}) FROM {space.table} AND e.product_id = ANY(%s::bigint[])",
+        return []
+    return _neighbours(
+        f"SELECT {space.columns} FROM {space.table} AND e.product_id = ANY(%s::bigint[])",
         (vector_literal(vector), list(product_ids)),
     )
-    return dict(rows)
+
+
+def _neighbours(
+    sql: str, params: Sequence[Any], planner: Mapping[str, object] | None = None
+) -> list[Neighbour]:
+    """Run a statement that selects `VectorSpace.columns`."""
+    return [Neighbour(pk, 1.0 - distance, category) for pk, distance, category in fetch(sql, params, planner)]
 
 
 def read_vectors(space: VectorSpace, product_ids: Sequence[int]) -> dict[int, Vector]:
@@ -98,63 +158,55 @@ def vector_literal(vector: Vector) -> str:
     return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
 
 
-def rows_kept(space: VectorSpace, scope: Scope, where: Condition) -> int:
-    """How many rows the filters keep, counted no further than routing needs."""
-    ceiling = settings.SEARCH_EXACT_ROWS + 1
-    if scope.is_open and where.sql.count("AND") == 0:
-        return ceiling
-    rows = fetch(
-        f"SELECT count(*) FROM (SELECT FROM {space.table} AND {where.sql} LIMIT {ceiling}) AS kept",
-        where.params,
-    )
-    return rows[0][0]
-
-
-def _where(space: VectorSpace, scope: Scope, constraint: Condition) -> Condition:
-    """The filters on the copies beside the vector; what is not copied is asked of the product."""
-    where = scope.without("brand").condition("e")
-    if scope.brands:
+def _exact(space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int) -> list[Neighbour]:
+    """Compare every row that the filters keep, found through the catalogue's indexes on price and brand."""
+    where = scope.without("brand").condition("e") & other
+    planner: dict[str, object] = {"jit": "off"}
+    found_by = scope.without("category")
+    if not found_by.is_open:
+        chosen = found_by.condition("b", with_active=False)
         where &= Condition(
-            "e.product_id IN (SELECT b.id FROM catalog_product AS b WHERE b.brand = ANY(%s::text[]))",
-            (list(scope.brands),),
+            f"e.product_id IN (SELECT b.id FROM catalog_product AS b WHERE {chosen.sql})", chosen.params
         )
-    if constraint.sql:
-        where &= Condition(
-            f"EXISTS (SELECT FROM catalog_product AS x WHERE x.id = e.product_id AND {constraint.sql})",
-            constraint.params,
-        )
-    return where
-
-
-def _exact(space: VectorSpace, literal: str, where: Condition, limit: int) -> list[tuple[int, float]]:
-    """Compare every row that the filters keep."""
-    rows = fetch(
-        f"SELECT e.product_id, {space.distance} AS distance FROM {space.table} AND {where.sql}"
+        # Vectors fill pages: reading all of them to hash a few thousand rows is what the planner underestimates.
+        planner |= {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off"}
+    return _neighbours(
+        f"SELECT {space.columns} FROM {space.table} AND {where.sql}"
         f" ORDER BY ({space.distance}) + 0, e.product_id DESC LIMIT %s",
         (literal, *where.params, literal, limit),
-        EXACT_SETTINGS,
+        planner,
     )
-    return [(product_id, 1.0 - distance) for product_id, distance in rows]
 
 
 def _by_index(
-    space: VectorSpace, literal: str, where: Condition, limit: int, kept: int
-) -> list[tuple[int, float]]:
-    """Walk the HNSW graph until enough rows have passed the filters, then put them in order."""
-    rows = fetch(
-        f"SELECT e.product_id, {space.distance} AS distance FROM {space.table} AND {where.sql}"
-        f" ORDER BY {space.distance} LIMIT %s",
-        (literal, *where.params, literal, limit),
+    space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int, share: float
+) -> list[Neighbour]:
+    """Walk the HNSW graph until enough rows have passed the filters, then put them in order.
+
+    The first rows that the graph offers under a filter are not always the nearest, so it is walked over as many as
+    SEARCH_FILTERED_ROWS of all products, of which the filter keeps about `share`. Relaxed order returns them in
+    batches, which the planner takes for one sorted list, hence the `+ 0`.
+    """
+    where = scope.without("brand").condition("e") & other
+    if scope.brands:
+        # As a scalar, for the planner would turn EXISTS into a join and lose the index's order.
+        where &= Condition(
+            "(SELECT b.brand FROM catalog_product AS b WHERE b.id = e.product_id) = ANY(%s::text[])",
+            (list(scope.brands),),
+        )
+    looked_at = settings.SEARCH_EF_SEARCH if scope.is_open else settings.SEARCH_FILTERED_ROWS
+    fetched = max(limit, math.ceil(share * looked_at))
+    return _neighbours(
+        f"SELECT * FROM (SELECT {space.columns} FROM {space.table} AND {where.sql}"
+        f" ORDER BY {space.distance} LIMIT %s) AS found ORDER BY distance + 0, product_id DESC LIMIT %s",
+        (literal, *where.params, literal, fetched, limit),
         {
             "jit": "off",
             "enable_seqscan": "off",
             "enable_sort": "off",
             "hnsw.iterative_scan": "relaxed_order",
-            "hnsw.ef_search": max(limit, settings.SEARCH_EF_SEARCH),
+            "hnsw.ef_search": min(1000, max(limit, settings.SEARCH_EF_SEARCH)),
             "hnsw.max_scan_tuples": settings.SEARCH_MAX_SCAN_TUPLES,
             "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
         },
     )
-    found = [(product_id, 1.0 - distance) for product_id, distance in rows]
-    # Relaxed order returns batches, each in order, but not all of them together.
-    return sorted(found, key=lambda one: (-one[1], -one[0]))

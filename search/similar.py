@@ -159,7 +159,7 @@ def _weighted_sum(weights: dict[int, float], vectors: dict[int, Vector]) -> Vect
 
 def _by_vector(space: VectorSpace, vector: Vector, wanted: _Wanted) -> Found:
     found = nearest(space, vector, wanted.scope, wanted.pool, exclude=wanted.exclude)
-    scored = [(pk, min(1.0, max(0.0, cosine))) for pk, cosine in found]
+    scored = [(one.product_id, min(1.0, max(0.0, one.cosine))) for one in found]
     kept = [(pk, score) for pk, score in scored if score >= wanted.min_score]
     if wanted.diversity > 0:
         vectors = read_vectors(space, [pk for pk, _ in kept])
@@ -173,9 +173,9 @@ def _by_words(seed: Product, wanted: _Wanted) -> Found:
     query = replace(analyse(parse(f"{text} "), text), codes=())
     found: dict[int, float] = {}
     for scope in dict.fromkeys((_within_category(wanted.scope, seed), wanted.scope)):
-        for pk, bm25, _ in keyword_candidates(query, scope, wanted.limit + len(wanted.exclude)):
-            if pk not in wanted.exclude:
-                found.setdefault(pk, bm25)
+        for match in keyword_candidates(query, scope, wanted.limit + len(wanted.exclude)):
+            if match.product_id not in wanted.exclude:
+                found.setdefault(match.product_id, match.bm25)
         if len(found) >= wanted.limit:
             break
     scores = fusion.normalise_keyword(np.array(list(found.values())), query.ceiling)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
@@ -59,6 +59,8 @@ def storefront(request: HttpRequest) -> HttpResponse:
 @require_safe
 def product(request: HttpRequest, sku: str) -> HttpResponse:
     """One product and others like it."""
+    if "\0" in sku:  # which PostgreSQL takes in no text
+        raise Http404
     item = get_object_or_404(Product.objects.active().select_related("category"), sku=sku)
     context = {
         "product": item,

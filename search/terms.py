@@ -1,4 +1,4 @@
-"""Document frequencies: counted from the index by the worker, read by every query."""
+"""Document frequencies, spelling and suggestions: counted from the catalogue by the worker, read by every query."""
 
 import time
 from datetime import timedelta
@@ -13,6 +13,9 @@ SIZE_IS_GOOD_FOR_S = 30.0
 # Words longer than this are part numbers and noise; nobody mistypes them into something else.
 MAX_WORD_LENGTH = 24
 MIN_WORD_LENGTH = 3
+# A phrase of product names is suggested when this many products have it.
+MIN_PHRASE_DOCUMENTS = 3
+FREQUENT_SUGGESTIONS = 3_000
 
 _REFRESH_TERMS_SQL = """
 CREATE TEMP TABLE fresh_term ON COMMIT DROP AS
@@ -39,6 +42,54 @@ INSERT INTO search_word AS w (word, documents, deletions)
 DELETE FROM search_word AS w WHERE NOT EXISTS (SELECT FROM fresh_word AS f WHERE f.word = w.word);
 """
 
+# Phrases are runs of one to three words of product names, without numbers and loose letters.
+_REFRESH_SUGGESTIONS_SQL = """
+CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
+    WITH name AS MATERIALIZED (
+        SELECT p.id, regexp_split_to_array(public.catalog_key(p.name), ' ') AS words
+        FROM catalog_product AS p WHERE p.is_active
+    ),
+    run AS (
+        SELECT DISTINCT n.id, array_to_string(n.words[i : i + size], ' ') AS phrase
+        FROM name AS n CROSS JOIN generate_series(0, 2) AS size
+        CROSS JOIN LATERAL generate_series(1, cardinality(n.words) - size) AS i
+        WHERE NOT EXISTS (
+            SELECT FROM unnest(n.words[i : i + size]) AS w(word) WHERE length(w.word) < 2 OR w.word ~ '[0-9]')
+    )
+    SELECT 'phrase' AS kind, phrase AS key, phrase AS text, NULL AS target, NULL::bigint AS product_id,
+        count(*) AS documents
+    FROM run WHERE length(phrase) BETWEEN %(shortest)s AND 80
+    GROUP BY phrase HAVING count(*) >= %(least)s
+    UNION ALL
+    SELECT 'brand', public.catalog_key(brand), brand, NULL, NULL, count(*)
+    FROM catalog_product WHERE is_active AND brand <> '' GROUP BY brand
+    UNION ALL
+    SELECT 'category', public.catalog_key(c.name), c.name, min(c.slug), NULL, count(*)
+    FROM catalog_category AS c JOIN catalog_category AS below
+        ON below.path = c.path OR starts_with(below.path, c.path || '/')
+    JOIN catalog_product AS p ON p.category_id = below.id AND p.is_active
+    GROUP BY c.id, c.name
+    UNION ALL
+    SELECT 'product', public.catalog_key(name), name, sku, id, 1 FROM catalog_product WHERE is_active;
+DELETE FROM search_suggestion AS s WHERE NOT EXISTS (
+    SELECT FROM fresh_suggestion AS f WHERE f.kind = s.kind AND f.text = s.text
+    AND f.product_id IS NOT DISTINCT FROM s.product_id);
+INSERT INTO search_suggestion AS s (kind, key, text, target, product_id, documents, is_frequent)
+    SELECT DISTINCT ON (kind, text, product_id) kind, key, text, target, product_id, documents,
+        row_number() OVER (PARTITION BY kind ORDER BY documents DESC, text) <= %(frequent)s
+    FROM fresh_suggestion WHERE key <> '' ORDER BY kind, text, product_id, documents DESC
+    ON CONFLICT (kind, text, product_id) DO UPDATE
+    SET key = EXCLUDED.key, target = EXCLUDED.target, documents = EXCLUDED.documents,
+        is_frequent = EXCLUDED.is_frequent
+    WHERE (s.key, s.target, s.documents, s.is_frequent)
+        IS DISTINCT FROM (EXCLUDED.key, EXCLUDED.target, EXCLUDED.documents, EXCLUDED.is_frequent);
+ANALYZE search_suggestion, search_word, search_term;
+"""
+
+_WRITES_SQL = """
+SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_user_tables
+WHERE relid IN ('catalog_product'::regclass, 'catalog_category'::regclass)
+"""
 _SIZE_SQL = "SELECT documents FROM search_termstatistics"
 _ESTIMATED_SIZE_SQL = (
     "SELECT greatest(reltuples, 1)::bigint FROM pg_class WHERE oid = 'catalog_product'::regclass"
@@ -47,20 +98,33 @@ _ESTIMATED_SIZE_SQL = (
 _size: tuple[float, int] = (0.0, 0)
 
 
-def refresh_terms() -> int:
-    """Count the documents of every term of the active products; return the number of products counted.
+def refresh_terms(only_if_changed: bool = False) -> int | None:
+    """Count terms, words and suggestions of the active products; return how many products were counted.
 
-    Readers see the old counts until the new ones are there, and only rows that changed are written.
+    Readers see the old rows until the new ones are there, and only rows that changed are written. With
+    `only_if_changed` nothing is done, and None returned, where nobody wrote to the catalogue since the last time.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        # One refresh at a time; a second one waits and then finds nothing to change.
+        # One refresh at a time.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('search.refresh_terms'))")
+        cursor.execute(_WRITES_SQL)
+        (writes,) = cursor.fetchone()
+        if only_if_changed and TermStatistics.objects.filter(writes=writes).exists():
+            return None
         cursor.execute("SELECT count(*) FROM catalog_product WHERE is_active")
         (documents,) = cursor.fetchone()
         cursor.execute(_REFRESH_TERMS_SQL)
         cursor.execute(_REFRESH_WORDS_SQL, {"shortest": MIN_WORD_LENGTH, "longest": MAX_WORD_LENGTH})
+        cursor.execute(
+            _REFRESH_SUGGESTIONS_SQL,
+            {
+                "shortest": MIN_WORD_LENGTH,
+                "least": min(MIN_PHRASE_DOCUMENTS, 1 + documents // 1000),
+                "frequent": FREQUENT_SUGGESTIONS,
+            },
+        )
         TermStatistics.objects.update_or_create(
-            pk=1, defaults={"documents": documents, "refreshed_at": timezone.now()}
+            pk=1, defaults={"documents": documents, "refreshed_at": timezone.now(), "writes": writes}
         )
     forget_size()
     return documents

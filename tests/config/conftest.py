@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from config.local_server import LocalServer, server_account
+from config.local_server import LocalServer
 from config.local_servers import PostgreSQL, Valkey
+from config.server_account import server_account
 
 
 def _roomy_memory() -> str | None:

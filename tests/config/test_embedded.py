@@ -13,8 +13,9 @@ import pytest
 import redis
 
 from config import embedded
-from config.local_server import EmbeddedServerError, server_account
+from config.exceptions import EmbeddedServerError
 from config.local_servers import PostgreSQL
+from config.server_account import server_account
 from tests.config.conftest import User, copied, processes_of, running_pids, servers_of
 
 

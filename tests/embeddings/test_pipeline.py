@@ -1,6 +1,6 @@
 """Promises of claim, encode, store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from embeddings.documents import ProductText, product_text
 from embeddings.encoders import Encoder, Vectors, encoder_for
 from embeddings.exceptions import ModelUnavailableError
 from embeddings.models import EmbeddingModel, ProductEmbedding
+from tests.embeddings.faulty_encoders import Refusing, Spoiling
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +30,7 @@ def encoder(model: EmbeddingModel) -> Encoder:
     return encoder_for(model)
 
 
-def row(product: Product) -> ProductEmbedding:
+def row(product: Product) -> Any:
     return ProductEmbedding.objects.with_status().get(product=product)
 
 
@@ -52,24 +53,6 @@ def assert_settled(encoder: Encoder, product: Product) -> None:
     assert found.stored_digest == found.wanted_digest
     cosine = float(np.dot(np.asarray(found.vector, dtype=np.float32), vector_of(encoder, product)))
     assert cosine > 0.999
-
-
-class Refusing(Encoder):
-    """The real encoder, but texts with a certain word make it raise."""
-
-    def __init__(self, real: Encoder, word: str) -> None:
-        self.real, self.word = real, word
-        self.dimensions, self.window, self.runtime = real.dimensions, real.window, real.runtime
-        self.seen: list[int] = []
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        self.seen.append(len(texts))
-        if any(self.word in text for text in texts):
-            raise ValueError(f"cannot read {self.word}")
-        return self.real.encode(texts)
-
-    def count_tokens(self, text: str) -> int:
-        return self.real.count_tokens(text)
 
 
 def test_a_new_product_becomes_ready(make_product: Any, embed: Any, encoder: Encoder) -> None:
@@ -316,3 +299,13 @@ def test_status_in_memory_and_in_sql_agree(make_product: Any, embed: Any) -> Non
         found = row(product)
         assert found.get_status() == found.status
         ProductEmbedding.objects.update(**before)
+
+
+def test_a_vector_that_postgresql_refuses_fails_alone(
+    make_product: Any, model: EmbeddingModel, encoder: Encoder
+) -> None:
+    good, bad = make_product(), make_product("Product with poison")
+    outcome = pipeline.process(Spoiling(encoder, "poison"), pipeline.claim(model, 10))
+    assert (outcome.stored, outcome.failed) == (1, 1)
+    assert_settled(encoder, good)
+    assert "NaN" in row(bad).last_error

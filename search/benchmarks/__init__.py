@@ -1,0 +1,1 @@
+"""Measures search on a made-up catalogue: what `manage.py benchmark_search` runs."""

@@ -1,0 +1,177 @@
+"""What is asked of the made-up catalogue: queries, and filters that keep a known share of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+
+from catalog.models import Category
+from catalog.synthetic import KINDS
+from embeddings.models import EmbeddingModel
+from search.scope import Scope
+
+# Shares of the catalogue that filters keep.
+SHARES = (0.001, 0.01, 0.05, 0.1, 0.27, 0.5)
+# Up to this share a category filter is one category and a range of prices, beyond it several categories.
+ONE_CATEGORY = 0.02
+
+_TEMPLATES = (
+    "{thing} for {use}",
+    "{colour} {material} {thing}",
+    "{material} {thing} for {use}",
+    "{colour} {thing}, {use}",
+    "{use}, {colour} or {material}",
+)
+_COLOURS = (
+    "black",
+    "white",
+    "blue",
+    "green",
+    "grey",
+    "red",
+    "sand",
+    "yellow",
+    "light",
+    "dark",
+    "bright",
+    "plain",
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The catalogue's columns that filters and vectors need; the arrays run parallel."""
+
+    ids: npt.NDArray[np.int64]
+    categories: npt.NDArray[np.int64]
+    brands: npt.NDArray[np.str_]
+    prices: npt.NDArray[np.float64]
+    vectors: npt.NDArray[np.float32]  # (n, d), unit length, as they are stored
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter, and which rows it keeps."""
+
+    name: str
+    scope: Scope
+    kept: npt.NDArray[np.bool_]
+    correlated: bool
+    fits: Callable[[int], bool]  # whether a query about this category belongs to the filter's rows
+
+    @property
+    def keeps(self) -> float:
+        """The share of the catalogue that is kept."""
+        return float(self.kept.mean())
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a visitor types, and the category of the products it describes."""
+
+    text: str
+    category: int
+
+
+def queries(seed: int) -> Iterator[Query]:
+    """Queries without end, no two the same; the same for the same seed."""
+    random = Random(seed)  # noqa: S311 - no secret
+    categories = dict(Category.objects.values_list("full_name", "pk"))
+    seen: set[str] = set()
+    while True:
+        kind = random.choice(KINDS)
+        words = {
+            "thing": random.choice(kind.things),
+            "material": random.choice(kind.materials),
+            "use": random.choice(kind.uses),
+            "colour": random.choice(_COLOURS),
+        }
+        text = random.choice(_TEMPLATES).format(**words)
+        category = categories.get(" > ".join(kind.path))
+        if category is not None and text not in seen:
+            seen.add(text)
+            yield Query(text, category)
+
+
+def read_rows(model: EmbeddingModel) -> Rows:
+    """Read the catalogue with its vectors: 160 MB for 100,000 products."""
+    ids, categories, brands, prices, vectors = [], [], [], [], []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.id, p.category_id, p.brand, p.price::float8, e.vector::real[] FROM catalog_product AS p"
+            " JOIN embeddings_productembedding AS e ON e.product_id = p.id WHERE e.model_id = %s AND p.is_active",
+            (model.pk,),
+        )
+        for product_id, category, brand, price, vector in cursor.fetchall():
+            ids.append(product_id)
+            categories.append(category)
+            brands.append(brand)
+            prices.append(price)
+            vectors.append(np.array(vector, dtype=np.float32))
+    matrix = np.stack(vectors)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    return Rows(np.array(ids), np.array(categories), np.array(brands), np.array(prices), matrix)
+
+
+def filters(rows: Rows) -> list[Filter]:
+    """Filters by category (queries within and without), price, and brand; and none at all."""
+    found = [_filter("none", rows, Scope(), False, lambda category: True)]
+    for share in SHARES:
+        scope = _category_scope(rows, share)
+        inside = frozenset(scope.category_ids or ())
+        name = "category + price" if share <= ONE_CATEGORY else "category"
+        found.append(_filter(name, rows, scope, True, inside.__contains__))
+        found.append(
+            _filter(name, rows, scope, False, lambda category, inside=inside: category not in inside)
+        )
+        found.append(
+            _filter("price", rows, Scope(**_price_range(rows.prices, share)), False, lambda category: True)
+        )
+        scope = _brand_scope(rows, share)
+        name = "brand" if scope.price_min is None else "brand + price"
+        found.append(_filter(name, rows, scope, False, lambda category: True))
+    return found
+
+
+def _filter(name: str, rows: Rows, scope: Scope, correlated: bool, fits: Callable[[int], bool]) -> Filter:
+    kept = np.ones(len(rows.ids), dtype=bool)
+    if scope.category_ids is not None:
+        kept &= np.isin(rows.categories, scope.category_ids)
+    if scope.brands:
+        kept &= np.isin(rows.brands, scope.brands)
+    if scope.price_min is not None and scope.price_max is not None:
+        kept &= (rows.prices >= float(scope.price_min)) & (rows.prices <= float(scope.price_max))
+    return Filter(name, scope, kept, correlated, fits)
+
+
+def _category_scope(rows: Rows, share: float) -> Scope:
+    """Neighbours in the tree that together hold about `share` of the products."""
+    counts = {category: int((rows.categories == category).sum()) for category in np.unique(rows.categories)}
+    ordered = [pk for pk in Category.objects.order_by("path").values_list("pk", flat=True) if pk in counts]
+    chosen: list[int] = []
+    while sum(counts[pk] for pk in chosen) < share * len(rows.ids) * 0.9:
+        chosen.append(ordered[len(chosen)])
+    kept = np.isin(rows.categories, chosen)
+    if share > ONE_CATEGORY:
+        return Scope(category_ids=tuple(chosen))
+    return Scope(category_ids=tuple(chosen), **_price_range(rows.prices[kept], share / kept.mean()))
+
+
+def _brand_scope(rows: Rows, share: float) -> Scope:
+    brands, counts = np.unique(rows.brands, return_counts=True)
+    chosen = max(1, int(np.searchsorted(np.cumsum(counts), share * len(rows.ids))))
+    names = tuple(str(brand) for brand in brands[:chosen])
+    kept = np.isin(rows.brands, names)
+    if kept.mean() <= 1.5 * share:
+        return Scope(brands=names)
+    return Scope(brands=names, **_price_range(rows.prices[kept], share / kept.mean()))
+
+
+def _price_range(prices: npt.NDArray[np.float64], share: float) -> dict[str, object]:
+    """Prices around the median that this share of the products has."""
+    low, high = np.quantile(prices, [0.5 - share / 2, 0.5 + share / 2])
+    return {"price_min": Decimal(f"{low:.2f}"), "price_max": Decimal(f"{high:.2f}")}

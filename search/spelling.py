@@ -1,0 +1,66 @@
+"""Words that the catalogue does not have, as it would spell them."""
+
+from collections.abc import Iterable, Sequence
+
+from search.statements import fetch
+from search.terms import MAX_WORD_LENGTH
+
+# Shorter words are a typo away from too many others.
+MIN_LENGTH = 4
+# From this length on two typos are forgiven, else one.
+LENGTH_FOR_TWO = 8
+
+# Two words that are one typo apart share a form with at most one letter left out (Garbe's symmetric deletes).
+_NEIGHBOURS_SQL = """
+SELECT q.word, w.word, w.documents
+FROM unnest(%s::text[]) AS q(word)
+CROSS JOIN LATERAL (
+    SELECT word, documents FROM search_word
+    WHERE deletions && (ARRAY(
+        SELECT overlay(q.word PLACING '' FROM i FOR 1) FROM generate_series(1, length(q.word)) AS i
+    ) || q.word)
+) AS w
+"""
+
+
+def corrections(words: Iterable[str]) -> dict[str, str]:
+    """The likeliest word of the catalogue for each misspelt one; words without a likely one are left out.
+
+    The nearest by edit distance wins, then the one that more products have.
+    """
+    asked = {word.lower(): word for word in words if _is_correctable(word)}
+    best: dict[str, tuple[int, int, str]] = {}
+    for word, known, documents in fetch(_NEIGHBOURS_SQL, (list(asked),)) if asked else ():
+        distance = edit_distance(word, known)
+        if 0 < distance <= (2 if len(word) >= LENGTH_FOR_TWO else 1):
+            candidate = (distance, -documents, known)
+            best[word] = min(best.get(word, candidate), candidate)
+    return {asked[word]: known for word, (_, _, known) in best.items()}
+
+
+def _is_correctable(word: str) -> bool:
+    return MIN_LENGTH <= len(word) <= MAX_WORD_LENGTH + 1 and word.isalpha()
+
+
+def corrected_text(words: Sequence[str]) -> str | None:
+    """The words with every misspelt one corrected, or None where nothing is to be corrected."""
+    found = corrections(words)
+    return " ".join(found.get(word, word) for word in words) if found else None
+
+
+def edit_distance(left: str, right: str) -> int:
+    """Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other.
+
+    Optimal string alignment (Damerau 1964), in which no letter is edited twice.
+    """
+    before: list[int] = []
+    last = list(range(len(right) + 1))
+    for i, letter in enumerate(left, start=1):
+        row = [i]
+        for j, other in enumerate(right, start=1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == right[j - 2] and left[i - 2] == other:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]

@@ -1,0 +1,67 @@
+"""What a visitor may be about to type: categories, brands, phrases of product names, products."""
+
+from dataclasses import dataclass
+
+from search.models import Suggestion
+from search.statements import fetch
+
+MAX_SUGGESTIONS = 20
+MAX_PREFIX_LENGTH = 100
+# Shorter prefixes match so much that only what is most frequent is looked at, and no single product.
+SHORT_PREFIX = 3
+# The most of one kind, so that none crowds out the others; phrases fill what is left.
+AT_MOST = {Suggestion.Kind.CATEGORY: 2, Suggestion.Kind.BRAND: 2, Suggestion.Kind.PRODUCT: 3}
+
+_KEY_SQL = "SELECT public.catalog_key(%s)"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One line under the search box. `target` is the slug of a category or the SKU of a product."""
+
+    text: str
+    kind: str  # phrase | category | brand | product
+    target: str | None = None
+
+
+def suggest(text: str, limit: int = 8) -> list[Completion]:
+    """Completions of a growing query, best first; never raises on any text.
+
+    Categories and brands come before phrases, products last; each kind by how many products it stands for.
+    """
+    limit = max(0, min(limit, MAX_SUGGESTIONS))
+    key = _key(text[:MAX_PREFIX_LENGTH])
+    if not key or not limit:
+        return []
+    found = {kind: _completions(kind, key, AT_MOST.get(kind, limit)) for kind in Suggestion.Kind}
+    products = found.pop(Suggestion.Kind.PRODUCT)
+    others = [one for kind in (Suggestion.Kind.CATEGORY, Suggestion.Kind.BRAND) for one in found[kind]]
+    named = {one.text.casefold() for one in others}
+    phrases = [one for one in found[Suggestion.Kind.PHRASE] if one.text.casefold() not in named]
+    room = max(0, limit - len(others) - len(products))
+    return [*others, *phrases[:room], *products][:limit]
+
+
+def _key(text: str) -> str:
+    ((key,),) = fetch(_KEY_SQL, (text.replace("\x00", " "),))
+    return key
+
+
+def _completions(kind: Suggestion.Kind, key: str, limit: int) -> list[Completion]:
+    is_short = len(key) < SHORT_PREFIX
+    if is_short and kind is Suggestion.Kind.PRODUCT:
+        return []
+    pattern = key.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    head = "AND s.is_frequent" if is_short else ""
+    rows = fetch(
+        # A product that is gone or hidden since the last refresh is not suggested.
+        f"""
+        SELECT s.text, s.target FROM search_suggestion AS s
+        WHERE s.kind = %s AND s.key LIKE %s {head}
+        AND (s.product_id IS NULL OR EXISTS (
+            SELECT FROM catalog_product AS p WHERE p.id = s.product_id AND p.is_active))
+        ORDER BY s.documents DESC, length(s.key), s.key LIMIT %s
+        """,
+        (kind.value, pattern, limit),
+    )
+    return [Completion(text, kind.value, target) for text, target in rows]

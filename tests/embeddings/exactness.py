@@ -1,0 +1,71 @@
+"""The promise that everything ends in: each row is ready for its product's text of now, or says why not."""
+
+import numpy as np
+from django.db import connection
+
+from catalog.models import Product
+from embeddings.documents import ProductText, product_text
+from embeddings.encoders import Encoder, Vectors
+from embeddings.models import ProductEmbedding
+
+# Spelt out here, not taken from the triggers: they are what is tested.
+DIGESTS_SQL = """
+SELECT p.id, m.id, encode(sha256(convert_to(concat_ws(E'\\x1f',
+        concat_ws(E'\\x1f', m.name, m.revision, m.document_prompt, m.template_version::text),
+        p.name, p.brand, coalesce(c.full_name, ''), p.short_description, p.description, p.attributes::text
+    ), 'UTF8')), 'hex')
+FROM catalog_product AS p
+LEFT JOIN catalog_category AS c ON c.id = p.category_id
+CROSS JOIN embeddings_embeddingmodel AS m WHERE m.state <> 'retired'
+"""
+
+
+def texts() -> dict[int, str]:
+    """The text of every product as it is now, by the product's id."""
+    return {
+        product.pk: product_text(
+            ProductText(
+                product.name,
+                product.brand,
+                product.category.full_name if product.category else "",
+                product.short_description,
+                product.description,
+                product.attributes,
+            )
+        )
+        for product in Product.objects.select_related("category")
+    }
+
+
+def vectors(encoder: Encoder) -> dict[int, Vectors]:
+    """The vector that each product should have, by the encoder itself."""
+    current = texts()
+    made = encoder.encode_documents(list(current.values())) if current else []
+    return dict(zip(current, made, strict=True))
+
+
+def assert_digests_and_copies() -> None:
+    """Every product has its row, whose wanted digest and copies are those of the product; nothing else has one."""
+    with connection.cursor() as cursor:
+        cursor.execute(DIGESTS_SQL)
+        wanted = {(product, model): digest for product, model, digest in cursor.fetchall()}
+    rows = ProductEmbedding.objects.exclude(model__state="retired").select_related("product")
+    found = {(row.product_id, row.model_id): row.wanted_digest for row in rows}
+    assert found == wanted
+    for row in rows:
+        copies = (row.category_id, row.price, row.is_active)
+        assert copies == (row.product.category_id, row.product.price, row.product.is_active)
+
+
+def assert_exact(encoder: Encoder) -> None:
+    """Every active product is ready for its text of now or failed with a reason; no vector belongs to another text."""
+    assert_digests_and_copies()
+    wanted = vectors(encoder)
+    for row in ProductEmbedding.objects.with_status().filter(model__state="active"):
+        assert row.status in ("ready", "failed", "inactive"), (row.product_id, row.status, row.attempts)
+        if row.status == "failed":
+            assert row.last_error
+        if row.stored_digest == row.wanted_digest:
+            stored = np.asarray(row.vector, dtype=np.float32)
+            cosine = float(np.dot(stored, wanted[row.product_id]))
+            assert cosine > 0.999, (row.product_id, cosine)

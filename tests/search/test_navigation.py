@@ -1,0 +1,137 @@
+"""Links that change one part of a search and keep the rest."""
+
+from decimal import Decimal
+
+from django.http import QueryDict
+
+from search import navigation
+from search.query import Filters, Mode
+from search.results import FacetValue, SearchResult
+
+TREE = [
+    FacetValue("garden", "Garden", 4),
+    FacetValue("lawn", "Lawn", 4, depth=1),
+    FacetValue("tools", "Tools", 9),
+    FacetValue("power", "Power tools", 6, depth=1),
+    FacetValue("drills", "Drills", 3, depth=2),
+    FacetValue("saws", "Saws", 3, depth=2),
+    FacetValue("hand", "Hand tools", 3, depth=1),
+]
+
+
+def asked(query: str) -> dict[str, list[str]]:
+    return navigation.read(QueryDict(query))
+
+
+def result(total: int, page: int = 1) -> SearchResult:
+    return SearchResult([], total, "exact", Mode.HYBRID, False, None, page=page, page_size=20)
+
+
+def test_blank_and_unknown_parameters_are_dropped() -> None:
+    given = asked("q=+drill+&price_min=&brand=&brand=Bosch&mode=hybrid&utm_source=letter")
+    assert given == {"q": ["drill"], "brand": ["Bosch"]}
+
+
+def test_a_parameter_given_twice_counts_once() -> None:
+    given = asked("q=a&q=b&mode=keyword&mode=semantic&brand=A&brand=B&brand=A")
+    assert given == {"q": ["b"], "mode": ["semantic"], "brand": ["A", "B"]}
+
+
+def test_an_address_keeps_everything_but_the_page() -> None:
+    given = asked("q=drill&category=tools&brand=A%26B&page=3")
+    assert navigation.address(given, price_min=["5"]) == "/?q=drill&category=tools&brand=A%26B&price_min=5"
+    assert navigation.without_filters(given) == "/?q=drill"
+    assert navigation.address({}) == "/"
+
+
+def test_a_category_takes_anothers_place_and_brands_add_up() -> None:
+    given = asked("q=x&category=garden&brand=A")
+    facets = navigation.facets({"category": TREE, "brand": [FacetValue("B", "B", 2)]}, given)
+    tools = next(choice for choice in facets["category"].shown if choice.label == "Tools")
+    assert tools.url == "/?q=x&category=tools&brand=A"
+    assert facets["brand"].shown[0].url == "/?q=x&category=garden&brand=A&brand=B"
+
+
+def test_a_choice_that_is_made_takes_itself_away() -> None:
+    given = asked("q=x&category=tools&brand=A&brand=B&price_min=20&price_max=49.99")
+    facets = navigation.facets(
+        {
+            "category": TREE,
+            "brand": [FacetValue("A", "A", 2)],
+            "price": [FacetValue("20-50", "20 – 50", 1, price_from="20", price_to="50")],
+        },
+        given,
+    )
+    chosen = [choice for facet in facets.values() for choice in facet.shown if choice.selected]
+    assert [choice.label for choice in chosen] == ["Tools", "€20 – €50", "A"]
+    assert chosen[0].url == "/?q=x&brand=A&brand=B&price_min=20&price_max=49.99"
+    assert chosen[1].url == "/?q=x&category=tools&brand=A&brand=B"
+    assert chosen[2].url == "/?q=x&category=tools&brand=B&price_min=20&price_max=49.99"
+
+
+def test_a_range_of_prices_is_open_above() -> None:
+    price = FacetValue("20-50", "", 1, price_from="20", price_to="50")
+    first = FacetValue("0-20", "", 1, price_from="0", price_to="20")
+    last = FacetValue("50-", "", 1, price_from="50")
+    choices = navigation.facets({"price": [first, price, last]}, {})["price"].shown
+    assert [choice.url for choice in choices] == [
+        "/?price_max=19.99",
+        "/?price_min=20&price_max=49.99",
+        "/?price_min=50",
+    ]
+    assert [choice.label for choice in choices] == ["Up to €20", "€20 – €50", "€50 and more"]
+
+
+def test_the_tree_unfolds_along_what_is_chosen() -> None:
+    def labels(query: str) -> list[str]:
+        return [
+            choice.label for choice in navigation.facets({"category": TREE}, asked(query))["category"].shown
+        ]
+
+    assert labels("") == ["Garden", "Tools"]
+    assert labels("category=tools") == ["Garden", "Tools", "Power tools", "Hand tools"]
+    assert labels("category=drills") == ["Garden", "Tools", "Power tools", "Drills", "Saws", "Hand tools"]
+
+
+def test_a_tree_with_one_top_is_unfolded() -> None:
+    facets = navigation.facets({"category": TREE[2:]}, {})
+    assert [choice.label for choice in facets["category"].shown] == ["Tools", "Power tools", "Hand tools"]
+
+
+def test_a_chosen_brand_never_hides_behind_more() -> None:
+    brands = [FacetValue(f"B{n}", f"B{n}", 20 - n) for n in range(12)]
+    facet = navigation.facets({"brand": brands}, asked("brand=B11"))["brand"]
+    assert facet.shown[0].label == "B11"
+    assert len(facet.shown) + len(facet.more) == 12
+
+
+def test_every_filter_in_force_has_a_chip_that_removes_it_alone() -> None:
+    given = asked("q=x&category=tools&brand=A&brand=B&price_max=50")
+    filters = Filters(categories=("tools",), brands=("A", "B"), price_max=Decimal("50"))
+    chips = navigation.chips(given, filters, {"tools": "Tools"})
+    assert [(chip.kind, chip.label) for chip in chips] == [
+        ("Category", "Tools"),
+        ("Brand", "A"),
+        ("Brand", "B"),
+        ("Price", "Up to €50"),
+    ]
+    assert chips[1].url == "/?q=x&category=tools&brand=B&price_max=50"
+    assert chips[3].url == "/?q=x&category=tools&brand=A&brand=B"
+
+
+def test_pages_link_to_their_neighbours() -> None:
+    pages = navigation.pages(result(100, page=2), asked("q=x&page=2"))
+    assert (pages.previous, pages.next, pages.last) == ("/?q=x", "/?q=x&page=3", 5)
+    assert [link.number for link in pages.links if link.current] == [2]
+
+
+def test_no_page_link_leads_deeper_than_search_goes() -> None:
+    pages = navigation.pages(result(50_000, page=50), asked("q=x&page=50"))
+    assert (pages.last, pages.next) == (50, "")
+    assert [link.number for link in pages.links] == [1, None, 49, 50]
+
+
+def test_a_page_beyond_the_last_leads_back() -> None:
+    pages = navigation.pages(result(30, page=9), asked("q=x&page=9"))
+    assert (pages.current, pages.last, pages.links[0].url) == (9, 2, "/?q=x")
+    assert not any(link.current for link in pages.links)
