@@ -154,6 +154,9 @@ class ProductAdmin(ImportExportModelAdmin):
     import_form_class = ProductImportForm
     import_template_name = "admin/catalog/import.html"
 
+    class Media:
+        css = {"all": ["catalog/admin.css"]}
+
     @admin.display(description="price", ordering="price")
     def shown_price(self, product: Product) -> str | None:
         """The price with its currency."""

@@ -137,7 +137,7 @@ def read_jsonl(stream: BinaryIO) -> Iterator[SourceRow]:
         if line is None:
             yield SourceRow(place, problem=TOO_LONG)
         elif line.strip():
-            yield _json_row(place, line)
+            yield _json_row(place, line.strip())
 
 
 def _json_row(place: str, text: str) -> SourceRow:

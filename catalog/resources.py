@@ -7,7 +7,8 @@ from typing import Any
 
 import tablib
 from django.core.exceptions import ValidationError
-from import_export import resources
+from import_export import resources, widgets
+from import_export.fields import Field
 from import_export.formats import base_formats
 
 from catalog.exceptions import ImportFileError, RowError
@@ -57,8 +58,36 @@ class XLSX(base_formats.XLSX):
         _escape(dataset, numbers=["price"])
 
 
+class CategoryWidget(widgets.Widget):
+    """A category as a path that an import takes back."""
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        """Return the path, empty for no category."""
+        return category_path(value)
+
+
+class AttributesWidget(widgets.Widget):
+    """Attributes as JSON."""
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        """Return the JSON, empty for none."""
+        return json.dumps(value, ensure_ascii=False) if value else ""
+
+
+class TruthWidget(widgets.Widget):
+    """`true` or `false`."""
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        """Return the word."""
+        return "true" if value else "false"
+
+
 class ProductResource(resources.ModelResource):
     """Rows are read by the same rules as those of `import_products`."""
+
+    category = Field("category", "category", CategoryWidget())
+    attributes = Field("attributes", "attributes", AttributesWidget())
+    is_active = Field("is_active", "is_active", TruthWidget())
 
     class Meta:
         model = Product
@@ -69,18 +98,6 @@ class ProductResource(resources.ModelResource):
         skip_unchanged = True
         report_skipped = True
         use_transactions = True
-
-    def dehydrate_category(self, product: Product) -> str:
-        """Return the category as a path that `import_instance` takes back."""
-        return category_path(product.category)
-
-    def dehydrate_attributes(self, product: Product) -> str:
-        """Return the attributes as JSON, empty for none."""
-        return json.dumps(product.attributes, ensure_ascii=False) if product.attributes else ""
-
-    def dehydrate_is_active(self, product: Product) -> str:
-        """Return `true` or `false`."""
-        return str(product.is_active).lower()
 
     def before_import(self, dataset: tablib.Dataset, **kwargs: Any) -> None:
         """Read the headings. Raises ImportFileError for a table that is no catalogue."""

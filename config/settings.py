@@ -183,12 +183,13 @@ SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.6)
 # What is found by meaning alone needs this cosine similarity; depends on the embedding model.
 SEARCH_SEMANTIC_FLOOR = env.float("SEARCH_SEMANTIC_FLOOR", default=0.25)
 # How much the categories that most of the best candidates come from lift their products.
-SEARCH_CATEGORY_WEIGHT = env.float("SEARCH_CATEGORY_WEIGHT", default=0.06)
+SEARCH_CATEGORY_WEIGHT = env.float("SEARCH_CATEGORY_WEIGHT", default=0.1)
 # How many candidates the semantic leg brings; the keyword leg brings all up to the depth limit.
 SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
 # Filters that keep at most this many rows are answered by comparing all of them.
 SEARCH_EXACT_ROWS = env.int("SEARCH_EXACT_ROWS", default=6_000)
 SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=400)
+SEARCH_FILTERED_ROWS = env.int("SEARCH_FILTERED_ROWS", default=1_500)
 SEARCH_MAX_SCAN_TUPLES = env.int("SEARCH_MAX_SCAN_TUPLES", default=20_000)
 SEARCH_SCAN_MEM_MULTIPLIER = env.int("SEARCH_SCAN_MEM_MULTIPLIER", default=4)
 SEARCH_FACET_VALUES = env.int("SEARCH_FACET_VALUES", default=20)
@@ -254,6 +255,7 @@ REST_FRAMEWORK = {
 SEARCH_THROTTLE_ANON = env.str("SEARCH_THROTTLE_ANON", default="300/min")
 SEARCH_THROTTLE_USER = env.str("SEARCH_THROTTLE_USER", default="1200/min")
 SEARCH_THROTTLE_BATCH = env.str("SEARCH_THROTTLE_BATCH", default="30/min")
+SEARCH_THROTTLE_SUGGEST = env.str("SEARCH_THROTTLE_SUGGEST", default="1200/min")
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Nearshelf",
@@ -325,5 +327,7 @@ LOGGING = {
     "loggers": {
         "nearshelf": {"level": env.str("LOG_LEVEL", default="INFO")},
         "rq": {"level": "WARNING"},
+        # What clients ask wrongly is theirs to read, not ours.
+        "django.request": {"level": "ERROR"},
     },
 }

@@ -9,14 +9,16 @@ import time
 from collections.abc import Callable
 
 from django.db import connection, transaction
+from django.db.models import Count
 
 from catalog.models import Product
-from embeddings import locks, status
-from embeddings.models import EmbeddingModel
+from embeddings import locks
+from embeddings.models import EmbeddingModel, ProductEmbedding
 from embeddings.triggers import digest_sql
 
 BATCH = 2_000
 _RETRY_S = 0.2
+_GAPS = ("missing", "pending", "stale", "processing", "failed")
 
 # A shared lock on product and category: a writer of the text waits for the row and then finds it, or, where he
 # was first, is skipped here. `{category}` is a join or nothing, for PostgreSQL cannot lock the far side of a
@@ -90,9 +92,10 @@ def missing(model: EmbeddingModel) -> int:
 
 def gaps(model: EmbeddingModel) -> dict[str, int]:
     """Active products that search would miss, or know by an older text, under this model; by reason."""
-    counts = status.counts(model)
-    found = {name: counts[name] for name in ("pending", "stale", "processing", "failed")}
-    return {name: count for name, count in {"missing": missing(model), **found}.items() if count}
+    rows = ProductEmbedding.objects.filter(model=model).unsettled().with_status()
+    counts = dict(rows.values("status").annotate(number=Count("id")).values_list("status", "number"))
+    counts["missing"] = missing(model)
+    return {name: counts[name] for name in _GAPS if counts.get(name)}
 
 
 def ensure_rows(model: EmbeddingModel, patience_s: float = 30.0) -> int:

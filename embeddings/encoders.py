@@ -46,14 +46,14 @@ class Encoder(ABC):
     def count_tokens(self, text: str) -> int:
         """How many tokens `text` has, before it is cut to the window."""
 
-    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+    def encode_documents(self, texts: Sequence[str], batch_size: int | None = None) -> Vectors:
         """Vectors `(n, dimensions)` of product texts, encoded in batches of similar length.
 
         A batch is padded to its longest text, so sorting by length saves most of the padding.
         """
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        size = settings.EMBEDDING_BATCH_SIZE
+        size = batch_size or settings.EMBEDDING_BATCH_SIZE
         for start in range(0, len(order), size):
             batch = order[start : start + size]
             vectors[batch] = self.encode([self.document_prompt + texts[index] for index in batch])

@@ -57,6 +57,19 @@ def build(model: EmbeddingModel, wait_s: float = WAIT_S) -> None:
             editor.execute(index.create_sql(ProductEmbedding, editor, concurrently=True))
 
 
+def mend(model: EmbeddingModel, wait_s: float = WAIT_S) -> bool:
+    """Build a missing or invalid index, unless a process that loads vectors in bulk will; return whether built.
+
+    Raises IndexBusyError.
+    """
+    if state(model)["valid"]:
+        return False
+    with locks.advisory(locks.loading(model.pk)) as free:
+        if free:
+            build(model, wait_s)
+        return free
+
+
 def rebuild(model: EmbeddingModel, wait_s: float = WAIT_S) -> None:
     """Build a model's index anew; search uses the old one until then. Otherwise like `build`."""
     if not state(model)["valid"]:

@@ -84,7 +84,10 @@ def obstacles(model: EmbeddingModel) -> list[str]:
         figures = ", ".join(f"{count:,} {name}" for name, count in gaps.items())
         found.append(f"Not every product has its vector: {figures}.")
     elif model.rows_checked_at is None:
-        found.append("A transaction that began before the model was there may still add products.")
+        found.append(
+            "Its rows are still being checked: a worker does so within seconds, or when the transactions have "
+            "ended that began before the model was there."
+        )
     index = indexes.state(model)
     if not index["valid"]:
         found.append(f"Its index is {'invalid' if index['exists'] else 'missing'}.")

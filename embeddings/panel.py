@@ -9,8 +9,7 @@ from catalog.models import Product
 from embeddings import status
 from embeddings.badges import LOOKS, badge
 from embeddings.documents import ProductText, product_text
-from embeddings.encoders import encoder_for
-from embeddings.exceptions import ModelUnavailableError
+from embeddings.encoders import encoder_for, loaded
 from embeddings.models import EmbeddingModel, ProductEmbedding
 from embeddings.querysets import Status
 
@@ -48,11 +47,11 @@ def of(product: Product) -> dict[str, Any]:
 
 
 def _length(text: str) -> dict[str, Any] | None:
-    """Tokens of the text against the model's window; None where the model cannot be used."""
-    try:
-        encoder = encoder_for(EmbeddingModel.objects.active())
-    except (ModelUnavailableError, EmbeddingModel.DoesNotExist):
+    """Tokens of the text against the model's window; None while this process has not loaded the model."""
+    model = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
+    if model is None or not loaded(model):
         return None
+    encoder = encoder_for(model)
     tokens = encoder.count_tokens(text)
     return {"tokens": tokens, "window": encoder.window, "too_long": tokens > encoder.window}
 

@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db import DataError, connection, transaction
 from pgvector import HalfVector
+from pgvector.psycopg.halfvec import register_halfvec_info
+from psycopg.types import TypeInfo
 
 from embeddings.documents import ProductText, product_text
 from embeddings.encoders import Encoder, Vectors, encoder_for
@@ -103,6 +106,18 @@ UNSETTLED_SQL = """e.is_active AND (e.stored_digest IS NULL
     OR NOT (e.stored_digest = e.wanted_digest AND e.stored_digest IS NOT NULL))"""
 
 
+def due_sql(model: EmbeddingModel, extra: str = "") -> str:
+    """SQL for the due rows of a model, live edits first: (id, attempts). Its last parameter is their number."""
+    # `model_id` stands as a literal so that the partial queue index is used.
+    return f"""
+        SELECT e.id, e.attempts FROM embeddings_productembedding AS e
+        WHERE e.model_id = {model.pk:d} AND {UNSETTLED_SQL} AND e.next_attempt_at <= statement_timestamp()
+            AND (e.lease_until IS NULL OR e.lease_until < statement_timestamp()){extra}
+        ORDER BY e.priority, e.next_attempt_at
+        LIMIT %s FOR UPDATE SKIP LOCKED
+    """
+
+
 def claim(model: EmbeddingModel, limit: int, scope: Scope = EVERYTHING) -> list[Claim]:
     """Lease up to `limit` due rows of a model, live edits first, and count the attempt.
 
@@ -111,17 +126,7 @@ def claim(model: EmbeddingModel, limit: int, scope: Scope = EVERYTHING) -> list[
     """
     extra, values = scope.sql()
     with transaction.atomic(), connection.cursor() as cursor:
-        # `model_id` stands as a literal so that the partial queue index is used.
-        cursor.execute(
-            f"""
-            SELECT e.id, e.attempts FROM embeddings_productembedding AS e
-            WHERE e.model_id = {model.pk:d} AND {UNSETTLED_SQL} AND e.next_attempt_at <= statement_timestamp()
-                AND (e.lease_until IS NULL OR e.lease_until < statement_timestamp()){extra}
-            ORDER BY e.priority, e.next_attempt_at
-            LIMIT %s FOR UPDATE SKIP LOCKED
-            """,
-            [*values, limit],
-        )
+        cursor.execute(due_sql(model, extra), [*values, limit])
         due: list[tuple[int, int]] = cursor.fetchall()
         exhausted = [row for row, attempts in due if attempts >= settings.EMBEDDING_MAX_ATTEMPTS]
         if exhausted:
@@ -174,16 +179,16 @@ def _give_up(rows: list[int]) -> None:
         )
 
 
-def encode(encoder: Encoder, claims: Sequence[Claim]) -> Vectors:
+def encode(encoder: Encoder, claims: Sequence[Claim], batch_size: int | None = None) -> Vectors:
     """Vectors `(n, d)` of the claimed texts, in their order. Raises ModelUnavailableError."""
-    return encoder.encode_documents([product_text(claim.text) for claim in claims])
+    return encoder.encode_documents([product_text(claim.text) for claim in claims], batch_size)
 
 
 _STORE = """
 UPDATE embeddings_productembedding AS e
-SET vector = v.vector::halfvec, stored_digest = v.digest, embedded_at = statement_timestamp(), attempts = 0,
+SET vector = v.vector, stored_digest = v.digest, embedded_at = statement_timestamp(), attempts = 0,
     next_attempt_at = statement_timestamp(), lease_until = NULL, last_error = ''
-FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS v(id, digest, vector)
+FROM unnest(%s::bigint[], %s::text[], %b::halfvec[]) AS v(id, digest, vector)
 WHERE e.id = v.id AND e.wanted_digest = v.digest
 """
 
@@ -194,27 +199,42 @@ def store(claims: Sequence[Claim], vectors: Vectors) -> Outcome:
     Never waits for one row while it holds another: a shop's transaction that writes many products can
     therefore not deadlock with it.
     """
-    columns = (
-        [claim.row for claim in claims],
-        [claim.digest for claim in claims],
-        [HalfVector(vector).to_text() for vector in vectors],
-    )
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM embeddings_productembedding WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED",
-            [columns[0]],
-        )
-        free = {row for (row,) in cursor.fetchall()}
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id FROM embeddings_productembedding WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED",
+                [[claim.row for claim in claims]],
+            )
+            free = {row for (row,) in cursor.fetchall()}
         chosen = [index for index, claim in enumerate(claims) if claim.row in free]
-        cursor.execute(_STORE, [[column[index] for index in chosen] for column in columns])
-        stored = cursor.rowcount
+        stored = _write([claims[index] for index in chosen], vectors[chosen])
     for index, claim in enumerate(claims):
         if claim.row not in free:
             # Someone is writing the row: wait for them, holding nothing.
-            with connection.cursor() as cursor:
-                cursor.execute(_STORE, [[column[index]] for column in columns])
-                stored += cursor.rowcount
+            stored += _write([claim], vectors[[index]])
     return Outcome(stored=stored, moved=len(claims) - stored)
+
+
+def _write(claims: Sequence[Claim], vectors: Vectors) -> int:
+    """Write vectors where the digest is still wanted; return how many.
+
+    Vectors travel in binary: as text, writing and parsing them costs ten times as much as storing them.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute("SELECT oid, typarray FROM pg_type WHERE oid = 'halfvec'::regtype")
+        oid, array_oid = cursor.fetchone() or (0, 0)
+        # For this cursor alone: on the connection it would also change what Django's fields read.
+        register_halfvec_info(cursor, TypeInfo("halfvec", oid, array_oid))  # type: ignore[arg-type]
+        cursor.execute(
+            _STORE,
+            [
+                [claim.row for claim in claims],
+                [claim.digest for claim in claims],
+                [HalfVector(vector) for vector in vectors],
+            ],
+        )
+        return cursor.rowcount
 
 
 def fail(claim: Claim, message: str) -> Outcome:

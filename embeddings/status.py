@@ -7,7 +7,7 @@ from django.db.models import Count, Min
 from django.utils import timezone
 
 from catalog.models import Product
-from embeddings import indexes
+from embeddings import indexes, runs
 from embeddings.models import EmbeddingModel, ProductEmbedding, Status
 
 
@@ -51,6 +51,7 @@ def report() -> dict[str, Any]:
             for other in EmbeddingModel.objects.order_by("pk")
         ],
         "failures": failures(model),
+        "runs": runs.latest(),
     }
 
 

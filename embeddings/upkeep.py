@@ -1,8 +1,9 @@
 """What a worker mends beside its rows: products a new model does not know yet, indexes that a dead process left."""
 
 import logging
+from contextlib import suppress
 
-from embeddings import coverage, indexes, locks
+from embeddings import coverage, indexes, runs
 from embeddings.exceptions import IndexBusyError
 from embeddings.models import EmbeddingModel, ProductEmbedding
 
@@ -18,22 +19,11 @@ def mend() -> None:
     for model in EmbeddingModel.objects.live():
         if model.rows_checked_at is None:
             coverage.complete(model, _PATIENCE_S)
-        if not indexes.state(model)["valid"]:
-            _build_index(model)
-
-
-def _build_index(model: EmbeddingModel) -> None:
-    """Build a model's index, unless someone loads its vectors or builds already, or most are still to come."""
-    if model.state != EmbeddingModel.State.ACTIVE and _filling(model):
-        return
-    with locks.advisory(locks.loading(model.pk)) as free:
-        if not free:
-            return
-        try:
-            indexes.build(model, wait_s=0)
-        except IndexBusyError:
-            return
-        logger.info("Built the index of %s.", model)
+        if model.state == EmbeddingModel.State.ACTIVE or not _filling(model):
+            with suppress(IndexBusyError):  # the next look finds it built, or builds it
+                if indexes.mend(model, wait_s=0):
+                    logger.info("Built the index of %s.", model)
+    runs.note_queue_runs()
 
 
 def _filling(model: EmbeddingModel) -> bool:

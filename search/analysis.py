@@ -10,6 +10,7 @@ from catalog.lexical import K1
 from search.lexical import Group, Lexeme, LexicalQuery, idf, phrase_sql
 from search.models import Synonym
 from search.parsing import ParsedText, split_code
+from search.spelling import corrections
 from search.statements import fetch
 from search.terms import catalogue_size
 
@@ -18,6 +19,8 @@ RARE_AGAINST_COMPLETION = 0.02
 MAX_COMPLETIONS = 8
 COMPLETION_WEIGHT = 0.5
 SYNONYM_WEIGHT = 0.8
+TYPO_WEIGHT = 0.8
+MAX_WORDS_WITH_TYPOS = 3
 MAX_SKU_LENGTH = 64
 
 _ANALYSE_SQL = """
@@ -64,7 +67,8 @@ class Analysis:
 
 
 def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
-    """Say a parsed query in the terms of the index."""
+    """Say a parsed query in the terms of the index. `text` is the query as typed."""
+    text = text.replace("\x00", " ").strip()
     joined = ["".join(pair) for pair in zip(parsed.words, parsed.words[1:], strict=False)]
     splits = {word: parts for word in parsed.words if (parts := split_code(word))}
     synonyms = _synonyms(parsed.words)
@@ -78,6 +82,7 @@ def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
     _add_synonyms(groups, synonyms, analysis)
     if parsed.ends_inside_a_word and groups:
         _complete(groups[-1])
+    _forgive_typos(groups)
     groups = [group for group in groups if group.alternatives]
     phrases = [lexemes for phrase in parsed.phrases if (lexemes := analysis.lexemes(phrase))]
     return LexicalQuery(
@@ -88,8 +93,8 @@ def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
         ),
         idf=_weights(groups, phrases, size),
         ceiling=_ceiling(groups, phrases, size),
-        text=text.strip(),
-        codes=_codes(parsed, text.strip()),
+        text=text,
+        codes=_codes(parsed, text),
     )
 
 
@@ -147,6 +152,22 @@ def _complete(group: Group) -> None:
     for lexeme, dimension, documents in fetch(_COMPLETE_SQL, (pattern, MAX_COMPLETIONS)):
         if known <= documents * RARE_AGAINST_COMPLETION:
             group.add([Lexeme(lexeme, dimension, documents)], COMPLETION_WEIGHT)
+
+
+def _forgive_typos(groups: Sequence[Group]) -> None:
+    """Beside words that the catalogue knows, let one that it does not know stand for what it nearly is.
+
+    Only in short queries: in a sentence, a word that the catalogue lacks is a word, not a typo. A query of unknown
+    words alone is corrected as a whole, and says so (see engine).
+    """
+    unknown = [group for group in groups if not group.documents]
+    if not 0 < len(unknown) < len(groups) <= MAX_WORDS_WITH_TYPOS:
+        return
+    found = corrections(group.word for group in unknown)
+    analysis = Analysis(found.values())
+    for group in unknown:
+        if group.word in found:
+            group.add(analysis.lexemes(found[group.word]), TYPO_WEIGHT)
 
 
 def _excluded_sql(piece: str, analysis: Analysis) -> str:

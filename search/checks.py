@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from search.throttles import parse_rate
 
-RATES = ("SEARCH_THROTTLE_ANON", "SEARCH_THROTTLE_USER", "SEARCH_THROTTLE_BATCH")
+RATES = ("SEARCH_THROTTLE_ANON", "SEARCH_THROTTLE_USER", "SEARCH_THROTTLE_BATCH", "SEARCH_THROTTLE_SUGGEST")
 
 
 @register()

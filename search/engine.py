@@ -16,13 +16,14 @@ from search.analysis import analyse
 from search.exceptions import EncodingUnavailableError, InvalidQueryError
 from search.explain import matched_words
 from search.hydrate import hydrate
-from search.lexical import LexicalQuery
+from search.lexical import LexicalQuery, keyword_candidates
 from search.parsing import ParsedText, parse
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode, SearchQuery
 from search.ranking import Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
 from search.scope import Condition, Scope, resolve
 from search.semantic import Vector, VectorSpace
+from search.spelling import corrected_text
 from search.stopwatch import Stopwatch
 
 logger = logging.getLogger("nearshelf.search")
@@ -58,10 +59,18 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
 
 def ranking_of(query: SearchQuery) -> Ranking:
     """The whole result set of a search, best first: what its pages show. Raises InvalidQueryError."""
+    return rank(plan_of(query), resolve(query.filters))
+
+
+def plan_of(query: SearchQuery) -> Plan:
+    """How a search is going to be answered. Raises InvalidQueryError."""
     check(query)
     parsed = parse(query.text)
-    encoded = _encode([(query, parsed)])[0]
-    return rank(_plan(query, analyse(parsed, query.text), encoded), resolve(query.filters))
+    lexical = analyse(parsed, query.text)
+    if (corrected := _correction(lexical)) is not None:
+        parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
+        lexical = analyse(parsed, corrected)
+    return _plan(query, lexical, _encode([(query, parsed)])[0])
 
 
 def check(query: SearchQuery) -> None:
@@ -108,14 +117,35 @@ def _answer(query: SearchQuery, parsed: ParsedText, encoded: Encoded, watch: Sto
     with watch.timing("retrieve"):
         scope = resolve(query.filters)
         lexical = analyse(parsed, query.text)
+        corrected = _correction(lexical)
+    if corrected is not None:
+        parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
+        with watch.timing("encode"):
+            encoded = _encode([(query, parsed)])[0]
+    with watch.timing("retrieve"):
+        if corrected is not None:
+            lexical = analyse(parsed, corrected)
         if not parsed.wanted:
             page = browse.page_of(query, scope, lexical.constraint("p"))
         else:
             page = _page_of(query, _plan(query, lexical, encoded), scope)
-    degraded = _wants_vector(query, parsed) and encoded is None
     return replace(
-        page, degraded=degraded, timings_ms=watch.read(), page=query.page, page_size=query.page_size
+        page,
+        degraded=_wants_vector(query, parsed) and encoded is None,
+        corrected=corrected,
+        timings_ms=watch.read(),
+        page=query.page,
+        page_size=query.page_size,
     )
+
+
+def _correction(lexical: LexicalQuery) -> str | None:
+    """The query as the catalogue would spell it, where no product at all has a word of it."""
+    if not lexical.groups or lexical.phrases or any(group.documents for group in lexical.groups):
+        return None
+    text = corrected_text([group.word for group in lexical.groups])
+    # Words that are newer than the last count of terms are right as they are.
+    return text if text and not keyword_candidates(lexical, Scope(), 1) else None
 
 
 def _plan(query: SearchQuery, lexical: LexicalQuery, encoded: Encoded) -> Plan:

@@ -10,17 +10,17 @@ from django_filters import rest_framework as filters
 from catalog.models import Product
 from catalog.querysets import ProductQuerySet
 from search.exceptions import InvalidQueryError
-from search.forms import FilterForm, ManyField
+from search.forms import FilterForm, ManyField, existing_categories, unknown_category
 from search.parameters import check_names, check_texts, form_errors
 
 
 class ProductFilter(filters.FilterSet):
     """Products by category (with everything below), brand and price."""
 
-    category = filters.Filter(method="in_categories")
-    brand = filters.Filter(method="of_brands")
-    price_min = filters.Filter(method="from_price")
-    price_max = filters.Filter(method="to_price")
+    category = filters.Filter(field_name="category", method="in_categories")
+    brand = filters.Filter(field_name="brand", method="of_brands")
+    price_min = filters.Filter(field_name="price", method="from_price")
+    price_max = filters.Filter(field_name="price", method="to_price")
 
     class Meta:
         model = Product
@@ -61,4 +61,8 @@ class ProductFilterBackend(filters.DjangoFilterBackend):
         filterset = self.get_filterset(request, queryset, view)
         if not filterset.is_valid():
             raise InvalidQueryError(form_errors(filterset.form))
+        slugs = filterset.form.cleaned_data["category"]
+        known = existing_categories(slugs)
+        if missing := [unknown_category(slug) for slug in slugs if slug not in known]:
+            raise InvalidQueryError({"category": missing})
         return filterset.qs

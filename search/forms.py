@@ -10,12 +10,15 @@ from django.core.exceptions import ValidationError
 from catalog.models import Category
 from search.facets import unknown_names
 from search.query import MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
+from search.suggest import MAX_SUGGESTIONS
 
 MAX_VALUES = 50
 MAX_FACETS = 20
 MAX_SIMILAR = 100
 DEFAULT_PAGE_SIZE = 20
+MAX_PRICE = 9_999_999_999  # what the catalogue's column holds
 DEFAULT_SIMILAR = 10
+DEFAULT_SUGGESTIONS = 8
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
@@ -59,9 +62,10 @@ class ManyField(forms.Field):
 
 
 class CategoriesField(ManyField):
-    """Slugs of categories that exist.
+    """Slugs of categories.
 
-    `known` spares a question to the database where the caller has already asked which slugs exist.
+    Whether they exist is checked here only where the caller says which do (`known`): a search looks its
+    categories up anyway, and refuses unknown ones then.
     """
 
     known: frozenset[str] | None = None
@@ -71,12 +75,8 @@ class CategoriesField(ManyField):
 
     def validate(self, value: tuple[str, ...]) -> None:
         """Refuse slugs that no category has: an answer without the filter would lie."""
-        known = existing_categories(value) if self.known is None else self.known
-        if missing := [slug for slug in value if slug not in known]:
-            raise ValidationError(
-                [f"There is no category “{slug}”; /api/categories/ lists them." for slug in missing],
-                code="unknown",
-            )
+        if self.known is not None and (missing := [slug for slug in value if slug not in self.known]):
+            raise ValidationError([unknown_category(slug) for slug in missing], code="unknown")
 
 
 class FacetsField(ManyField):
@@ -103,7 +103,7 @@ class PriceField(forms.DecimalField):
     """An amount of money in the shop's currency, never negative."""
 
     def __init__(self) -> None:
-        super().__init__(required=False, min_value=0, max_digits=14)
+        super().__init__(required=False, min_value=0, max_value=MAX_PRICE, max_digits=30)
         self.error_messages["invalid"] = "Enter an amount such as 49.90."
 
 
@@ -179,15 +179,32 @@ class SearchForm(FilterForm):
         return cleaned
 
 
-class SimilarForm(FilterForm):
-    """The parameters of similar products."""
+class SeedForm(FilterForm):
+    """The parameters of products like several others."""
 
     limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_SIMILAR)
-    same_category = FlagField(required=False)
-    price_tolerance = ShareField(highest=100.0)
     min_score = ShareField()
     diversity = ShareField()
+
+
+class SimilarForm(SeedForm):
+    """The parameters of products like one other."""
+
+    same_category = FlagField(required=False)
+    price_tolerance = ShareField(highest=100.0)
     explain = FlagField(required=False)
+
+
+class SuggestForm(forms.Form):
+    """The parameters of completions."""
+
+    q = forms.CharField(required=False, max_length=MAX_QUERY_LENGTH, strip=False)
+    limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_SUGGESTIONS)
+
+
+def unknown_category(slug: str) -> str:
+    """What to say of a slug that no category has."""
+    return f"There is no category “{slug}”; use a slug of /api/categories/."
 
 
 def existing_categories(slugs: Iterable[str]) -> frozenset[str]:

@@ -6,10 +6,20 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from search import serializers
-from search.forms import DEFAULT_PAGE_SIZE, DEFAULT_SIMILAR, MAX_FACETS, MAX_SIMILAR, MAX_VALUES
+from search.bodies import MAX_SEEDS, MAX_WEIGHT
+from search.forms import (
+    DEFAULT_PAGE_SIZE,
+    DEFAULT_SIMILAR,
+    DEFAULT_SUGGESTIONS,
+    MAX_FACETS,
+    MAX_PRICE,
+    MAX_SIMILAR,
+    MAX_VALUES,
+)
 from search.pagination import ORDERINGS
 from search.problems import CONTENT_TYPE
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
+from search.suggest import MAX_SUGGESTIONS
 
 _PROBLEMS = {
     400: "A parameter or the body is not acceptable; `errors` says which and what to change.",
@@ -58,7 +68,7 @@ def _flag(name: str, description: str) -> OpenApiParameter:
     return _query(name, {"type": "boolean", "default": False}, description)
 
 
-_PRICE = {"type": "number", "minimum": 0, "maximum": 9_999_999_999}
+_PRICE = {"type": "number", "minimum": 0, "maximum": MAX_PRICE}
 FILTERS = [
     _many("category", "Slug of a category; everything below it is included. May be repeated.", MAX_VALUES),
     _many("brand", "A brand, exactly as products have it. May be repeated.", MAX_VALUES),
@@ -189,6 +199,76 @@ similar = extend_schema(
     responses=_responses(serializers.SimilarSerializer, 400, 404),
 )
 
+seeds = extend_schema(
+    operation_id="similar",
+    summary="Products like several others",
+    description="A negative weight leads away from its product. The products named are not among the answers.",
+    tags=["products"],
+    request={
+        "application/json": {
+            "type": "object",
+            "required": ["seeds"],
+            "properties": {
+                "seeds": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": MAX_SEEDS,
+                    "items": {
+                        "oneOf": [
+                            {"type": "string"},
+                            {
+                                "type": "object",
+                                "required": ["sku"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    "sku": {"type": "string"},
+                                    "weight": {
+                                        "type": "number",
+                                        "minimum": -MAX_WEIGHT,
+                                        "maximum": MAX_WEIGHT,
+                                        "default": 1,
+                                    },
+                                },
+                            },
+                        ]
+                    },
+                },
+                "limit": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_SIMILAR,
+                    "default": DEFAULT_SIMILAR,
+                },
+                "category": {"type": "array", "items": {"type": "string"}},
+                "brand": {"type": "array", "items": {"type": "string"}},
+                "price_min": _PRICE,
+                "price_max": _PRICE,
+                "min_score": {"type": "number", "minimum": 0, "maximum": 1},
+                "diversity": {"type": "number", "minimum": 0, "maximum": 1},
+            },
+        }
+    },
+    examples=[
+        OpenApiExample(
+            "Like one, unlike another",
+            {"seeds": ["NS-PT-0101", {"sku": "NS-PT-0105", "weight": -0.5}], "limit": 5},
+            request_only=True,
+        )
+    ],
+    responses=_responses(serializers.SeedsAnswerSerializer, 400, 404, 413, 415),
+)
+
+suggest = extend_schema(
+    operation_id="suggest",
+    summary="Complete what is being typed",
+    tags=["search"],
+    parameters=[
+        _query("q", {"type": "string", "maxLength": MAX_QUERY_LENGTH}, "What has been typed so far."),
+        _whole("limit", "How many.", MAX_SUGGESTIONS, DEFAULT_SUGGESTIONS),
+    ],
+    responses=_responses(serializers.SuggestSerializer, 400),
+)
+
 product_list = extend_schema(
     operation_id="product_list",
     summary="List products",
@@ -204,7 +284,7 @@ product_list = extend_schema(
         _PAGE_SIZE,
         _query("cursor", {"type": "string", "maxLength": 600}, "From `next` or `previous`."),
     ],
-    responses=_responses(serializers.ProductPageSerializer, 400),
+    responses=_responses(serializers.ProductSerializer(many=True), 400),
 )
 
 product_detail = extend_schema(

@@ -105,6 +105,15 @@ class KeysetPagination(BasePagination):
         """The page with the addresses of its neighbours."""
         return Response({"next": self._neighbour(False), "previous": self._neighbour(True), "results": data})
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """What the OpenAPI document says of a page."""
+        address = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": address, "previous": address, "results": schema},
+        }
+
     def _neighbour(self, backward: bool) -> str | None:
         if not (self._has_previous if backward else self._has_next):
             return None

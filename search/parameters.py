@@ -6,11 +6,10 @@ from typing import Any, Protocol
 
 from django import forms
 from django.http import QueryDict
-from django.utils.datastructures import MultiValueDict
 
 from search.exceptions import InvalidQueryError, ProductNotFoundError
-from search.forms import DEFAULT_SIMILAR, FilterForm, ManyField, SearchForm, SimilarForm, existing_categories
-from search.query import MAX_BATCH, Filters, Fusion, Mode, SearchQuery, SimilarQuery
+from search.forms import DEFAULT_SIMILAR, DEFAULT_SUGGESTIONS, ManyField, SearchForm, SimilarForm, SuggestForm
+from search.query import Filters, Fusion, Mode, SearchQuery, SimilarQuery
 
 Errors = dict[str, list[str]]
 
@@ -29,14 +28,14 @@ def parse_search(
     """Return the query that `params` ask for.
 
     `strict` refuses names that mean nothing here, as the API does; a page must live with `utm_source`.
-    `known_categories` are slugs already known to exist; without them the database is asked.
+    `known_categories` are the slugs that exist; without them unknown ones are left for the engine to refuse.
     Raises InvalidQueryError.
     """
-    values = _cleaned(SearchForm, params, strict, known_categories)
+    values = cleaned(SearchForm, params, strict, known_categories=known_categories)
     return SearchQuery(
         text=values["q"],
         mode=Mode(values["mode"] or Mode.HYBRID),
-        filters=_filters(values),
+        filters=filters_of(values),
         min_score=values["min_score"],
         facets=values["facets"],
         explain=values["explain"],
@@ -51,12 +50,12 @@ def parse_similar(sku: str, params: Parameters, *, strict: bool = False) -> Simi
 
     Raises InvalidQueryError, and ProductNotFoundError for a SKU that no product can have.
     """
-    if _flaw(sku):
+    if flaw_of(sku):
         raise ProductNotFoundError(sku)
-    values = _cleaned(SimilarForm, params, strict, None)
+    values = cleaned(SimilarForm, params, strict)
     return SimilarQuery(
         sku=sku,
-        filters=_filters(values),
+        filters=filters_of(values),
         limit=values["limit"] or DEFAULT_SIMILAR,
         same_category=values["same_category"],
         price_tolerance=values["price_tolerance"],
@@ -66,36 +65,16 @@ def parse_similar(sku: str, params: Parameters, *, strict: bool = False) -> Simi
     )
 
 
-def parse_batch(body: Any) -> list[SearchQuery]:
-    """Return the queries of a batch: `{"queries": ["text", {"q": "text", "mode": "keyword"}]}`.
-
-    Raises InvalidQueryError, whose fields read like `queries[3].mode`.
-    """
-    given = _batch_items(body)
-    errors: Errors = {}
-    params: dict[int, MultiValueDict[str, str]] = {}
-    for index, item in enumerate(given):
-        try:
-            params[index] = _params_of(item)
-        except InvalidQueryError as error:
-            errors |= _under(f"queries[{index}]", error.errors)
-    slugs = {slug for one in params.values() for slug in one.getlist("category") if _flaw(slug) is None}
-    known = existing_categories(slugs)
-    queries = []
-    for index, one in params.items():
-        try:
-            queries.append(parse_search(one, strict=True, known_categories=known))
-        except InvalidQueryError as error:
-            errors |= _under(f"queries[{index}]", error.errors)
-    if errors:
-        raise InvalidQueryError(errors)
-    return queries
+def parse_suggest(params: Parameters) -> tuple[str, int]:
+    """Return what was typed so far, and how many completions are wanted. Raises InvalidQueryError."""
+    values = cleaned(SuggestForm, params, strict=True)
+    return values["q"], values["limit"] or DEFAULT_SUGGESTIONS
 
 
 def check_names(params: Parameters, known: Iterable[str]) -> Errors:
     """Errors for names that are not `known`, each with the nearest one that is: a typo must not drop a filter."""
     names = sorted(known)
-    return {name: [_unknown(name, names)] for name in params if name not in names}
+    return {name: [unknown_name(name, names)] for name in params if name not in names}
 
 
 def check_texts(params: Parameters, repeatable: Iterable[str] = ()) -> Errors:
@@ -103,15 +82,15 @@ def check_texts(params: Parameters, repeatable: Iterable[str] = ()) -> Errors:
     errors: Errors = {}
     for name in params:
         texts = params.getlist(name)
-        if flaw := next((flaw for text in (name, *texts) if (flaw := _flaw(text))), None):
+        if flaw := next((flaw for text in (name, *texts) if (flaw := flaw_of(text))), None):
             errors[name] = [flaw]
         elif len(texts) > 1 and name not in repeatable:
             errors[name] = ["Give this parameter once."]
     return errors
 
 
-def _cleaned(
-    form_class: type[FilterForm], params: Parameters, strict: bool, known_categories: frozenset[str] | None
+def cleaned(
+    form_class: type[forms.Form], params: Parameters, strict: bool, **form_options: Any
 ) -> dict[str, Any]:
     """The form's values for these parameters. Raises InvalidQueryError with everything that is wrong."""
     fields = form_class.base_fields
@@ -122,7 +101,7 @@ def _cleaned(
     for name in fields:
         if name not in errors and (texts := params.getlist(name)):
             data.setlist(name, texts)
-    form = form_class(data, known_categories=known_categories)
+    form = form_class(data, **form_options)
     errors |= form_errors(form)
     if errors:
         raise InvalidQueryError(errors)
@@ -134,7 +113,8 @@ def form_errors(form: forms.BaseForm) -> Errors:
     return {name: [str(text) for text in texts] for name, texts in form.errors.items()}
 
 
-def _filters(values: Mapping[str, Any]) -> Filters:
+def filters_of(values: Mapping[str, Any]) -> Filters:
+    """The filters among a form's values."""
     return Filters(
         categories=values["category"],
         brands=values["brand"],
@@ -147,7 +127,7 @@ def _only(errors: Errors, names: Iterable[str]) -> Errors:
     return {name: errors[name] for name in names if name in errors}
 
 
-def _flaw(text: str) -> str | None:
+def flaw_of(text: str) -> str | None:
     """Why PostgreSQL could not take this text, if it could not."""
     if "\x00" in text:
         return "Null characters are not allowed."
@@ -158,48 +138,8 @@ def _flaw(text: str) -> str | None:
     return None
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def unknown_name(name: str, known: list[str]) -> str:
+    """What to say of a name that is none of `known`."""
     nearest = difflib.get_close_matches(name[:100], known, n=1)
     hint = f"did you mean “{nearest[0]}”?" if nearest else f"use {', '.join(known)}."
     return f"There is no such parameter; {hint}"
-
-
-def _batch_items(body: Any) -> list[Any]:
-    """The items of a batch's body. Raises InvalidQueryError."""
-    if not isinstance(body, dict):
-        raise InvalidQueryError({"": ['Send an object such as {"queries": ["drill", "saw"]}.']})
-    if others := [str(name) for name in body if name != "queries"]:
-        raise InvalidQueryError({name: [_unknown(name, ["queries"])] for name in others})
-    queries = body.get("queries")
-    if not isinstance(queries, list):
-        raise InvalidQueryError({"queries": ["Give a list of queries."]})
-    if not 1 <= len(queries) <= MAX_BATCH:
-        raise InvalidQueryError({"queries": [f"Give 1 to {MAX_BATCH} queries, not {len(queries)}."]})
-    return queries
-
-
-def _params_of(item: Any) -> "MultiValueDict[str, str]":
-    """One item of a batch as the parameters of a search. Raises InvalidQueryError."""
-    if isinstance(item, str):
-        return MultiValueDict({"q": [item]})
-    if not isinstance(item, dict):
-        raise InvalidQueryError({"": ["Give a text, or an object with the parameters of a search."]})
-    params: MultiValueDict[str, str] = MultiValueDict()
-    errors: Errors = {}
-    for name, value in item.items():
-        values = value if isinstance(value, list) else [value]
-        if all(isinstance(one, str | int | float) for one in values):
-            params.setlist(name, [_text(one) for one in values])
-        elif value is not None:
-            errors[name] = ["Give a text, a number, true, false, or a list of texts."]
-    if errors:
-        raise InvalidQueryError(errors)
-    return params
-
-
-def _text(value: str | int | float) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _under(prefix: str, errors: Errors) -> Errors:
-    return {f"{prefix}.{name}" if name else prefix: texts for name, texts in errors.items()}

@@ -1,12 +1,14 @@
 """Search results as the plain values of an answer."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rest_framework.utils.urls import replace_query_param
 
-from search.query import MAX_DEPTH, SearchQuery, SimilarQuery
+from search.query import MAX_DEPTH, SearchQuery
 from search.results import FacetValue, Hit, SearchResult
+from search.suggest import Completion
 
 SCORE_DIGITS = 4
 TIMING_DIGITS = 2
@@ -35,15 +37,19 @@ def envelope(query: SearchQuery, result: SearchResult, address: str | None) -> d
     }
 
 
-def similar(query: SimilarQuery, result: SearchResult) -> dict[str, Any]:
-    """Products like another one."""
+def similar(result: SearchResult) -> dict[str, Any]:
+    """Products like others."""
     return {
-        "sku": query.sku,
         "degraded": result.degraded,
         "total": result.total,
         "results": [_hit(hit) for hit in result.hits],
         "timings_ms": _timings(result),
     }
+
+
+def suggestions(text: str, completions: Sequence[Completion]) -> dict[str, Any]:
+    """Completions of what was typed so far."""
+    return {"query": text, "suggestions": [asdict(completion) for completion in completions]}
 
 
 def _hit(hit: Hit) -> dict[str, Any]:

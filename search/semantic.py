@@ -6,6 +6,7 @@ until enough rows have passed; and if that comes back short, all rows are compar
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,9 +18,9 @@ from django.conf import settings
 from embeddings.models import EmbeddingModel
 from search.scope import NOTHING, Condition, Scope
 from search.statements import fetch
+from search.terms import catalogue_size
 
 CATEGORY_EXACT_FACTOR = 3
-LEAST_FETCHED = 80
 
 Vector = npt.NDArray[np.float32]
 
@@ -74,9 +75,11 @@ def nearest(
     """
     other = _constrained(constraint, exclude)
     literal = vector_literal(vector)
-    if _keeps_few(scope, constraint):
+    kept = _rows_kept(scope, constraint)
+    if kept is not None and kept <= _exact_rows(scope):
         return _exact(space, literal, scope, other, limit)
-    found = _by_index(space, literal, scope, other, limit)
+    share = 1.0 if kept is None else min(1.0, kept / catalogue_size())
+    found = _by_index(space, literal, scope, other, limit, share)
     if len(found) < limit:
         return _exact(space, literal, scope, other, limit)
     return found
@@ -95,24 +98,30 @@ def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:
     return other
 
 
-def _keeps_few(scope: Scope, constraint: Condition) -> bool:
-    """Whether the filters keep so few products that comparing all of them is best.
+def _rows_kept(scope: Scope, constraint: Condition) -> int | None:
+    """How many products the filters keep, about; None where there are no filters.
 
     The planner's estimate costs half a millisecond and is close, where counting may read the whole table. It only
     chooses the way: an index scan that comes back short is done again exactly.
     """
-    where = scope.condition("x") & constraint
     if scope.is_open and not constraint.sql:
-        return False
+        return None
+    where = scope.condition("x") & constraint
     ((plan,),) = fetch(
         f"EXPLAIN (FORMAT JSON) SELECT FROM catalog_product AS x WHERE {where.sql}", where.params
     )
     if isinstance(plan, str):
         plan = json.loads(plan)
-    # Rows of a category lie in few pages, in the order of an index, and a query that does not fit the category
-    # finds its way through the graph badly.
-    share = CATEGORY_EXACT_FACTOR if scope.category_ids is not None else 1
-    return bool(plan[0]["Plan"]["Plan Rows"] <= share * settings.SEARCH_EXACT_ROWS)
+    return int(plan[0]["Plan"]["Plan Rows"])
+
+
+def _exact_rows(scope: Scope) -> int:
+    """Up to how many rows comparing all of them is best.
+
+    Rows of a category lie in few pages, and a query that does not fit the category finds its way through the graph
+    badly.
+    """
+    return settings.SEARCH_EXACT_ROWS * (CATEGORY_EXACT_FACTOR if scope.category_ids is not None else 1)
 
 
 def similarities(space: VectorSpace, vector: Vector, product_ids: Sequence[int]) -> list[Neighbour]:
@@ -170,11 +179,13 @@ def _exact(space: VectorSpace, literal: str, scope: Scope, other: Condition, lim
 
 
 def _by_index(
-    space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int
+    space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int, share: float
 ) -> list[Neighbour]:
     """Walk the HNSW graph until enough rows have passed the filters, then put them in order.
 
-    More are fetched than are asked for: the first that the graph offers under a filter are not always the nearest.
+    The first rows that the graph offers under a filter are not always the nearest, so it is walked over as many as
+    SEARCH_FILTERED_ROWS of all products, of which the filter keeps about `share`. Relaxed order returns them in
+    batches, which the planner takes for one sorted list, hence the `+ 0`.
     """
     where = scope.without("brand").condition("e") & other
     if scope.brands:
@@ -183,19 +194,19 @@ def _by_index(
             "(SELECT b.brand FROM catalog_product AS b WHERE b.id = e.product_id) = ANY(%s::text[])",
             (list(scope.brands),),
         )
-    fetched = max(limit, LEAST_FETCHED)
-    found = _neighbours(
-        f"SELECT {space.columns} FROM {space.table} AND {where.sql} ORDER BY {space.distance} LIMIT %s",
-        (literal, *where.params, literal, fetched),
+    looked_at = settings.SEARCH_EF_SEARCH if scope.is_open else settings.SEARCH_FILTERED_ROWS
+    fetched = max(limit, math.ceil(share * looked_at))
+    return _neighbours(
+        f"SELECT * FROM (SELECT {space.columns} FROM {space.table} AND {where.sql}"
+        f" ORDER BY {space.distance} LIMIT %s) AS found ORDER BY distance + 0, product_id DESC LIMIT %s",
+        (literal, *where.params, literal, fetched, limit),
         {
             "jit": "off",
             "enable_seqscan": "off",
             "enable_sort": "off",
             "hnsw.iterative_scan": "relaxed_order",
-            "hnsw.ef_search": min(1000, max(fetched, settings.SEARCH_EF_SEARCH)),
+            "hnsw.ef_search": min(1000, max(limit, settings.SEARCH_EF_SEARCH)),
             "hnsw.max_scan_tuples": settings.SEARCH_MAX_SCAN_TUPLES,
             "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
         },
     )
-    # Relaxed order returns batches, each in order, but not all of them together.
-    return sorted(found, key=lambda one: (-one.cosine, -one.product_id))[:limit]

@@ -77,14 +77,6 @@ class ProductDetailSerializer(ProductSerializer):
         return fields
 
 
-class ProductPageSerializer(serializers.Serializer[Any]):
-    """A page of the product list."""
-
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
-    results = ProductSerializer(many=True)
-
-
 class HitSerializer(serializers.Serializer[Any]):
     """A product found."""
 
@@ -155,16 +147,38 @@ class BatchSerializer(serializers.Serializer[Any]):
     results = SearchSerializer(many=True)
 
 
-class SimilarSerializer(serializers.Serializer[Any]):
-    """Products like another one, nearest first."""
+class SeedsAnswerSerializer(serializers.Serializer[Any]):
+    """Products like others, nearest first."""
 
-    sku = serializers.CharField()
     degraded = serializers.BooleanField(
         help_text="There is no vector yet; these share its category and words."
     )
     total = serializers.IntegerField()
     results = HitSerializer(many=True)
     timings_ms = TimingsSerializer()
+
+
+class SimilarSerializer(SeedsAnswerSerializer):
+    """Products like another one, nearest first."""
+
+    sku = serializers.CharField()
+
+
+class CompletionSerializer(serializers.Serializer[Any]):
+    """One line under a search box."""
+
+    text = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["phrase", "category", "brand", "product"])
+    target = serializers.CharField(
+        allow_null=True, help_text="Slug of the category or SKU of the product; null for words."
+    )
+
+
+class SuggestSerializer(serializers.Serializer[Any]):
+    """Completions, best first."""
+
+    query = serializers.CharField(allow_blank=True)
+    suggestions = CompletionSerializer(many=True)
 
 
 class CategoryNodeSerializer(serializers.Serializer[Any]):

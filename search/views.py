@@ -13,14 +13,16 @@ from rest_framework.views import APIView
 from catalog.models import Product
 from embeddings import status
 from search import openapi, rendering
+from search.bodies import parse_batch, parse_seeds
 from search.categories import category_tree
 from search.engine import search_batch, search_products
 from search.exceptions import InvalidQueryError, ProductNotFoundError
 from search.filters import ProductFilter, ProductFilterBackend
 from search.pagination import KeysetPagination
-from search.parameters import check_names, parse_batch, parse_search, parse_similar
+from search.parameters import check_names, parse_search, parse_similar, parse_suggest
 from search.serializers import ProductDetailSerializer, ProductSerializer
-from search.similar import similar_products
+from search.similar import similar_products, similar_to_seeds
+from search.suggest import suggest
 
 
 class CachedView(APIView):
@@ -101,7 +103,30 @@ class SimilarView(CachedView):
     def get(self, request: Request, sku: str) -> Response:
         """Find products like this one."""
         query = parse_similar(sku, request.query_params, strict=True)
-        return Response(rendering.similar(query, similar_products(query)))
+        return Response({"sku": sku, **rendering.similar(similar_products(query))})
+
+
+class SeedsView(CachedView):
+    """POST /api/similar/"""
+
+    @openapi.seeds
+    def post(self, request: Request) -> Response:
+        """Find products like several others, and unlike some."""
+        return Response(rendering.similar(similar_to_seeds(parse_seeds(request.data))))
+
+
+class SuggestView(CachedView):
+    """GET /api/suggest/"""
+
+    # Asked at every key that is hit; the next visitor types the same beginnings.
+    throttle_scope = "suggest"
+    cache_control = {"public": True, "max_age": 60}
+
+    @openapi.suggest
+    def get(self, request: Request) -> Response:
+        """Complete what a visitor is typing."""
+        text, limit = parse_suggest(request.query_params)
+        return Response(rendering.suggestions(text, suggest(text, limit)))
 
 
 class CategoriesView(CachedView):

@@ -54,7 +54,9 @@ def prepare(count: int, encoded: int, say: Say) -> EmbeddingModel:
 def _fill_vectors(model: EmbeddingModel, encoded: int, say: Say) -> None:
     """Give every product a vector, without the index, whose upkeep would take minutes."""
     indexes.drop(model)
-    products = list(Product.objects.order_by("pk").select_related("category").defer("search_vector", "lexical_weights"))
+    products = list(
+        Product.objects.order_by("pk").select_related("category").defer("search_vector", "lexical_weights")
+    )
     encoder = encoder_for(model)
     kinds: dict[str, list[int]] = defaultdict(list)
     vectors = np.empty((len(products), model.dimensions), dtype=np.float32)

@@ -55,7 +55,12 @@ def contestants(model: EmbeddingModel, lance: Lance | None) -> dict[str, Find]:
 
 
 def compare(
-    model: EmbeddingModel, rows: Rows, filters: Sequence[Filter], queries: list[Query], finds: dict[str, Find], count: int
+    model: EmbeddingModel,
+    rows: Rows,
+    filters: Sequence[Filter],
+    queries: list[Query],
+    finds: dict[str, Find],
+    count: int,
 ) -> list[dict[str, Any]]:
     """Run `count` queries under each filter; one dictionary of figures a filter."""
     vectors = encoder_for(model).encode_queries([query.text for query in queries])
@@ -65,7 +70,9 @@ def compare(
 def _under(
     filter_: Filter, rows: Rows, queries: list[Query], vectors: Vector, finds: dict[str, Find], count: int
 ) -> dict[str, Any]:
-    places = list(islice((place for place, query in enumerate(queries) if filter_.fits(query.category)), count + 1))
+    places = list(
+        islice((place for place, query in enumerate(queries) if filter_.fits(query.category)), count + 1)
+    )
     measured = {prefix: Measured() for prefix in finds}
     for turn, place in enumerate(places):
         is_right = _judge(rows, filter_, vectors[place])

@@ -26,7 +26,20 @@ _TEMPLATES = (
     "{colour} {thing}, {use}",
     "{use}, {colour} or {material}",
 )
-_COLOURS = ("black", "white", "blue", "green", "grey", "red", "sand", "yellow", "light", "dark", "bright", "plain")
+_COLOURS = (
+    "black",
+    "white",
+    "blue",
+    "green",
+    "grey",
+    "red",
+    "sand",
+    "yellow",
+    "light",
+    "dark",
+    "bright",
+    "plain",
+)
 
 
 @dataclass(frozen=True)
@@ -112,8 +125,12 @@ def filters(rows: Rows) -> list[Filter]:
         inside = frozenset(scope.category_ids or ())
         name = "category + price" if share <= ONE_CATEGORY else "category"
         found.append(_filter(name, rows, scope, True, inside.__contains__))
-        found.append(_filter(name, rows, scope, False, lambda category, inside=inside: category not in inside))
-        found.append(_filter("price", rows, Scope(**_price_range(rows.prices, share)), False, lambda category: True))
+        found.append(
+            _filter(name, rows, scope, False, lambda category, inside=inside: category not in inside)
+        )
+        found.append(
+            _filter("price", rows, Scope(**_price_range(rows.prices, share)), False, lambda category: True)
+        )
         scope = _brand_scope(rows, share)
         name = "brand" if scope.price_min is None else "brand + price"
         found.append(_filter(name, rows, scope, False, lambda category: True))
@@ -146,7 +163,7 @@ def _category_scope(rows: Rows, share: float) -> Scope:
 
 def _brand_scope(rows: Rows, share: float) -> Scope:
     brands, counts = np.unique(rows.brands, return_counts=True)
-    chosen = max(1, int(np.searchsorted(np.cumsum(counts), share * len(rows.ids)) ))
+    chosen = max(1, int(np.searchsorted(np.cumsum(counts), share * len(rows.ids))))
     names = tuple(str(brand) for brand in brands[:chosen])
     kept = np.isin(rows.brands, names)
     if kept.mean() <= 1.5 * share:

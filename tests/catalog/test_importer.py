@@ -435,6 +435,6 @@ def test_each_batch_is_told_of_after_commit_and_waits_behind_live_edits(load):
 
 def test_bad_rows_are_told_of_as_they_are_met_and_kept_up_to_a_limit(load, monkeypatch):
     monkeypatch.setattr("catalog.importer.MAX_KEPT", 3)
-    met = []
+    met: list = []
     report = load("a.jsonl", lines(*["{"] * 10), on_bad_row=met.append)
     assert (report.bad, len(report.bad_rows), len(met)) == (10, 3, 10)

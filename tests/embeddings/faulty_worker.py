@@ -74,7 +74,8 @@ def instrument(folder: Path) -> None:
             connection.execute_wrappers.append(after_write)
 
     connection_created.connect(watch, weak=False)
-    pipeline.claim, pipeline.encode, pipeline.store = held_claim, held_encode, held_store
+    for name, held in (("claim", held_claim), ("encode", held_encode), ("store", held_store)):
+        setattr(pipeline, name, held)
 
 
 if __name__ == "__main__":

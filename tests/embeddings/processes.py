@@ -141,6 +141,10 @@ class Worker:
         reached = self.folder / f"{place}.reached"
         wait_until(lambda: not reached.exists() or not self.alive, f"the worker goes on from {place}")
 
+    def wait_until_dead(self) -> None:
+        """Return once it has ended by itself."""
+        wait_until(lambda: not self.alive, "the worker has died")
+
     def wait_until_log(self, text: str) -> None:
         """Return once it has written a text."""
         wait_until(lambda: text in self.log, f"the worker says {text!r}")

@@ -136,8 +136,10 @@ def test_an_old_job_that_finishes_last_overwrites_nothing(shop: Shop, crew: Crew
     Product.objects.filter(pk__in=[product.pk for product in products]).update(name="Garden hose")
     quick.wake()
     wait_until_settled()
+    quick.sleep()  # nobody is to mend what the slow one would spoil
+    slow.hold("claiming")
     slow.go_on("encoded")
-    slow.sleep()
+    slow.wait_at("claiming")
     assert statuses() == {"ready": 5}
     assert_exact(encoder)
 
@@ -220,6 +222,11 @@ def test_redis_away_delays_no_save_and_loses_nothing(
         assert_exact(encoder)
         if trouble == "black-holed":
             assert worker.terminate() < 10
+            latecomer = Worker(shop)
+            latecomer.wake()
+            Product.objects.create(sku="later", name="Garden hose")
+            wait_until_settled()
+            assert latecomer.terminate() < 10
     finally:
         if trouble == "refused":
             shop.redis.ensure()
@@ -250,7 +257,7 @@ def test_a_text_that_kills_its_worker_every_time_ends_as_failed(
     killer = Product.objects.create(sku="killer", name=f"{KILLER} drill")
     for victim in workers[:-1]:
         victim.wake()
-        wait_until(lambda victim=victim: not victim.alive, "the text has killed its worker")
+        victim.wait_until_dead()
     workers[-1].wake()
     wait_until_settled()
     assert workers[-1].alive

@@ -1,5 +1,6 @@
 """Promises of several models at a time: search uses one, none goes stale, going back is one step."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -12,14 +13,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.functions import Cast
-from pgvector.django import CosineDistance, HalfVectorField
 
 from catalog.models import Category, Product
 from embeddings import coverage, indexes, locks, model_registry, pipeline, upkeep
 from embeddings.encoders import encoder_for
 from embeddings.exceptions import ActivationError, ModelStateError
 from embeddings.models import DEFAULT_MODEL_ID, EmbeddingModel, ProductEmbedding
+from tests.embeddings.background import in_background
 from tests.embeddings.test_pipeline import vector_of
 from tests.embeddings.tiny_model import DIMENSIONS, make_tiny_model
 
@@ -66,13 +66,8 @@ def search(text: str) -> tuple[int, list[tuple[int, int]]]:
     """What a query does: the active model's id, and (model, product) of the nearest vectors."""
     model = EmbeddingModel.objects.active()
     vector = encoder_for(model).encode_queries([text])[0]
-    nearest = (
-        ProductEmbedding.objects.filter(model=model.pk, is_active=True, vector__isnull=False)
-        .annotate(
-            distance=CosineDistance(Cast("vector", HalfVectorField(dimensions=model.dimensions)), vector)
-        )
-        .order_by("distance")[:5]
-    )
+    rows = ProductEmbedding.objects.filter(model=model.pk, is_active=True)
+    nearest = rows.nearest_to(vector, model.dimensions)[:5]
     with transaction.atomic(), connection.cursor() as cursor:
         # Versions of rows that edits left dead would else use up the index scan's candidates.
         cursor.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
@@ -135,8 +130,7 @@ def test_activation_waits_for_late_edits_and_builds_the_index(
     tiny: EmbeddingModel, products: list[Product], session: BaseDatabaseWrapper
 ) -> None:
     Product.objects.filter(pk=products[0].pk).update(name="Sledge hammer")
-    late = threading.Timer(0.3, lambda: (pipeline.drain(), connection.close()))
-    late.start()
+    late = in_background(pipeline.drain, delay_s=0.3)
     command("activate", str(tiny.pk), "--wait", "20")
     late.join()
     assert EmbeddingModel.objects.active() == tiny
@@ -163,23 +157,20 @@ def test_search_and_edits_go_on_through_a_swap_and_back(
 ) -> None:
     """No failed query, no mixed or empty result, no lost edit."""
     model_registry.prepare_activation(tiny)
-    stop, errors, seen = threading.Event(), [], set()
+    stop, seen = threading.Event(), set()
+    errors: list[Exception] = []
 
     def loop(work: Callable[[int], None]) -> threading.Thread:
         def run() -> None:
-            turn = 0
             try:
-                while not stop.is_set():
-                    turn += 1
+                for turn in itertools.count():
+                    if stop.is_set():
+                        return
                     work(turn)
             except Exception as error:
                 errors.append(error)
-            finally:
-                connection.close()
 
-        thread = threading.Thread(target=run)
-        thread.start()
-        return thread
+        return in_background(run)
 
     def query(turn: int) -> None:
         model, hits = search(NAMES[turn % len(NAMES)])
@@ -259,7 +250,7 @@ def test_a_product_of_an_older_transaction_is_not_forgotten(
     finally:
         model_registry.PATIENCE_S = patience
     embed()
-    with pytest.raises(ActivationError, match="began before the model was there"):
+    with pytest.raises(ActivationError, match="Its rows are still being checked"):
         model_registry.activate_model(tiny)
     session.commit()
     assert coverage.gaps(tiny) == {"missing": 1}
@@ -299,8 +290,7 @@ def test_waiting_for_older_writers_holds_up_nobody(
     with session.cursor() as cursor:
         cursor.execute("UPDATE catalog_product SET price = 1 WHERE id = %s", [products[0].pk])
     assert not locks.wait_for_older_writers(0.2)
-    waiting = threading.Thread(target=lambda: (locks.wait_for_older_writers(5), connection.close()))
-    waiting.start()
+    waiting = in_background(lambda: locks.wait_for_older_writers(5))
     started = time.monotonic()
     Product.objects.filter(pk=products[1].pk).update(name="Tea mug")
     assert time.monotonic() - started < 1
@@ -317,10 +307,7 @@ def test_a_product_that_moves_while_its_old_category_is_renamed_has_its_new_text
     session.set_autocommit(False)
     with session.cursor() as cursor:
         cursor.execute("UPDATE catalog_product SET category_id = %s WHERE id = %s", [new.pk, product.pk])
-    rename = threading.Thread(
-        target=lambda: (Category.objects.filter(pk=old.pk).update(name="Outdoors"), connection.close())
-    )
-    rename.start()
+    rename = in_background(lambda: Category.objects.filter(pk=old.pk).update(name="Outdoors"))
     time.sleep(0.5)
     session.commit()
     rename.join()
@@ -341,10 +328,7 @@ def test_a_rename_and_an_edit_of_text_and_price_at_once_wait_for_each_other(
         cursor.execute(
             "SELECT full_name FROM catalog_category WHERE id = %s FOR NO KEY UPDATE", [category.pk]
         )
-    edit = threading.Thread(
-        target=lambda: (Product.objects.filter(pk=product.pk).update(name="Can", price=5), connection.close())
-    )
-    edit.start()
+    edit = in_background(lambda: Product.objects.filter(pk=product.pk).update(name="Can", price=5))
     time.sleep(0.5)
     with session.cursor() as cursor:
         cursor.execute("UPDATE catalog_category SET name = 'Outdoors' WHERE id = %s", [category.pk])

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from catalog.models import Product
+from search.terms import refresh_terms
 from tests.search.conftest import bad_fields, problem
 
 pytestmark = pytest.mark.django_db
@@ -186,15 +187,19 @@ def test_min_score_governs_the_total(client: Client, shop: None) -> None:
         "%5C",
         "'",
         ":*",
-        "a%26b",
-    ]
-    + ["%D7%9E%D7%A7%D7%93%D7%97%D7%94", "%E9%9B%BB%E5%8B%95", "the", "%F0%9F%94%A8" * 512, "-a%20" * 128],
+    ],
 )
 @pytest.mark.parametrize("mode", ["hybrid", "semantic", "keyword"])
 def test_any_text_is_a_query(client: Client, shop: None, text: str, mode: str) -> None:
     response = client.get(f"/api/search/?q={text}&mode={mode}")
     assert response.status_code == 200
     assert "gone" not in skus(response.json())
+
+
+@pytest.mark.parametrize("text", ["מקדחה לבטון", "電動 ドリル", "🔨" * 512, "-a " * 128, "the", "a&b", "٣"])
+def test_any_script_is_a_query(client: Client, shop: None, text: str) -> None:
+    body = client.get("/api/search/", {"q": text}).json()
+    assert body["query"]["text"] == text.strip()
 
 
 def test_a_product_that_is_deleted_is_gone_at_once(client: Client, shop: None) -> None:
@@ -243,6 +248,38 @@ def test_similar_refuses_what_it_cannot_answer(client: Client, shop: None) -> No
         "diversity",
     ]
     problem(client.get("/api/products/gone/similar/"), 404)
+
+
+def test_seeds_lead_towards_and_away(client: Client, shop: None) -> None:
+    def found(body: dict[str, Any]) -> Any:
+        return client.post("/api/similar/", body, content_type="application/json")
+
+    body = found({"seeds": ["hammer", "bits"]}).json()
+    assert list(body) == ["degraded", "total", "results", "timings_ms"]
+    assert not {"hammer", "bits", "gone"} & set(skus(body))
+    away = found({"seeds": ["driver", {"sku": "saw", "weight": -0.7}], "limit": 6}).json()
+    assert skus(away).index("jig") > skus(away).index("hammer")
+    assert set(skus(found({"seeds": ["hammer"], "category": ["kitchen"]}).json())) <= {"pan", "knife"}
+    problem(found({"seeds": ["hammer", "no-such"]}), 404)
+    problem(found({"seeds": ["gone"]}), 404)
+
+
+def test_what_is_being_typed_is_completed(client: Client, shop: None) -> None:
+    refresh_terms()
+    response = client.get("/api/suggest/?q=ham")
+    body = response.json()
+    assert body["query"] == "ham"
+    assert any("ammer" in one["text"] for one in body["suggestions"])
+    assert all(one.keys() == {"text", "kind", "target"} for one in body["suggestions"])
+    assert "max-age=60" in response.headers["Cache-Control"]
+    assert len(client.get("/api/suggest/?q=d&limit=1").json()["suggestions"]) <= 1
+    assert client.get("/api/suggest/").json()["suggestions"] == []
+
+
+def test_a_completion_refuses_what_it_cannot_answer(client: Client) -> None:
+    address = f"/api/suggest/?q={'x' * 513}&limit=21&mode=keyword"
+    assert bad_fields(client.get(address)) == ["mode", "q", "limit"]
+    assert bad_fields(client.get("/api/suggest/?q=%00")) == ["q"]
 
 
 def test_every_4xx_of_search_is_said_over_http(client: Client, shop: None) -> None:

@@ -6,18 +6,11 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
-from catalog.models import Category
-from search import attributes
 from search.exceptions import InvalidQueryError
-from search.parameters import parse_batch, parse_search, parse_similar
+from search.parameters import parse_search, parse_similar
 from search.query import Filters, Fusion, Mode, SearchQuery
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _look_at_the_catalogue_afresh() -> None:
-    attributes.names.forget()
 
 
 def errors_of(query: str, *, strict: bool = True) -> dict[str, list[str]]:
@@ -64,7 +57,6 @@ def test_empty_fields_of_a_form_mean_nothing_was_asked() -> None:
     [
         ("mode=fuzzy", "mode", "hybrid or semantic or keyword"),
         ("fusion=sum", "fusion", "convex or rrf"),
-        ("category=no-such", "category", "no category “no-such”"),
         ("facets=no-such", "facets", "no facet “no-such”"),
         ("facets=a%0Ab", "facets", "not the name of a facet"),
         ("price_min=20&price_max=10", "price_min", "above the highest"),
@@ -72,8 +64,8 @@ def test_empty_fields_of_a_form_mean_nothing_was_asked() -> None:
         ("price_max=Infinity", "price_max", "amount"),
         ("price_max=-Infinity", "price_max", "amount"),
         ("price_min=-1", "price_min", "greater than or equal to 0"),
-        ("price_min=1e999999999", "price_min", "digits"),
-        ("price_min=" + "9" * 5000, "price_min", "digits"),
+        ("price_min=1e999999999", "price_min", "9999999999"),
+        ("price_min=" + "9" * 5000, "price_min", "9999999999"),
         ("price_min=0." + "1" * 40, "price_min", "digits"),
         ("price_min=cheap", "price_min", "amount"),
         ("min_score=1.01", "min_score", "less than or equal to 1"),
@@ -179,64 +171,4 @@ def test_similar_takes_its_own_parameters(make_category: Any) -> None:
 def test_similar_refuses_what_it_cannot_answer(query: str, field: str) -> None:
     with pytest.raises(InvalidQueryError) as caught:
         parse_similar("A-1", QueryDict(query), strict=True)
-    assert list(caught.value.errors) == [field]
-
-
-def test_a_batch_is_texts_and_objects_in_order(make_category: Any) -> None:
-    make_category("Tools")
-    queries = parse_batch(
-        {
-            "queries": [
-                "drill",
-                {
-                    "q": "saw",
-                    "mode": "keyword",
-                    "category": ["tools"],
-                    "price_max": 50,
-                    "explain": True,
-                    "page": 2,
-                },
-                {"q": "axe", "price_min": None},
-            ]
-        }
-    )
-    assert [query.text for query in queries] == ["drill", "saw", "axe"]
-    assert queries[1].filters == Filters(categories=("tools",), price_max=Decimal(50))
-    assert (queries[1].explain, queries[1].page, queries[1].mode) == (True, 2, Mode.KEYWORD)
-
-
-def test_a_batch_asks_once_which_categories_exist(make_category: Any, django_assert_num_queries: Any) -> None:
-    Category.objects.all()
-    make_category("Tools")
-    with django_assert_num_queries(1):
-        parse_batch({"queries": [{"q": "saw", "category": "tools"}] * 50})
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        (None, ""),
-        ([], ""),
-        ("drill", ""),
-        ({}, "queries"),
-        ({"queries": "drill"}, "queries"),
-        ({"queries": []}, "queries"),
-        ({"queries": ["x"] * 51}, "queries"),
-        ({"querys": ["x"]}, "querys"),
-        ({"queries": ["x", 3]}, "queries[1]"),
-        ({"queries": ["x", None]}, "queries[1]"),
-        ({"queries": [["x"]]}, "queries[0]"),
-        ({"queries": ["x", "y", "z", {"q": "w", "mode": "bad"}]}, "queries[3].mode"),
-        ({"queries": [{"q": "w", "moed": "keyword"}]}, "queries[0].moed"),
-        ({"queries": [{"q": {"text": "w"}}]}, "queries[0].q"),
-        ({"queries": [{"q": "w", "category": "no-such"}]}, "queries[0].category"),
-        ({"queries": [{"q": "w", "category": ["\x00"]}]}, "queries[0].category"),
-        ({"queries": [{"q": "w", "page": [1, 2]}]}, "queries[0].page"),
-        ({"queries": ["a\x00"]}, "queries[0].q"),
-        ({"queries": ["x" * 513]}, "queries[0].q"),
-    ],
-)
-def test_a_batch_names_the_query_that_is_wrong(body: Any, field: str) -> None:
-    with pytest.raises(InvalidQueryError) as caught:
-        parse_batch(body)
     assert list(caught.value.errors) == [field]

@@ -167,6 +167,8 @@ def _children(host: str, port: int, workers: int, threads: int) -> list[Child]:
     gunicorn = [sys.executable, "-m", "gunicorn", "config.wsgi:application", "--bind", address]
     gunicorn += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)]
     gunicorn += ["--graceful-timeout", str(WEB_GRACE), "--log-level", "warning", "--no-control-socket"]
+    # A query may have 512 characters, each of which may take twelve in an address.
+    gunicorn += ["--limit-request-line", "8190"]
     gunicorn += ["--chdir", str(settings.BASE_DIR)]
     worker = [sys.executable, str(settings.BASE_DIR / "manage.py"), "embedding_worker"]
     return [Child("web server", gunicorn), Child("embedding worker", worker)]

@@ -19,9 +19,9 @@ from rich.progress import (
 )
 
 from catalog.models import Category
-from embeddings import backfill, bell, coverage
+from embeddings import backfill, bell, coverage, runs
 from embeddings.exceptions import ModelUnavailableError
-from embeddings.models import EmbeddingModel
+from embeddings.models import EmbeddingModel, EmbeddingRun
 from embeddings.pipeline import Outcome, Scope
 
 PLAIN_INTERVAL_S = 5.0
@@ -58,17 +58,15 @@ class Command(RichCommand):
                 f"{wanted:,} products would be embedded with {model.name}. Nothing was changed."
             )
             return
-        total = backfill.prepare(model, scope)
-        if options["limit"] is not None:
-            total = min(total, options["limit"])
-        if not total:
+        queued = options["via_queue"]
+        run = runs.start_run(model, scope, via_queue=queued, limit=options["limit"])
+        if not run.total:
             self.stdout.write(f"Every product is embedded with {model.name}. Nothing to do.")
-            return
-        if options["via_queue"]:
-            self._hand_over(model, total)
-            return
-        outcome, seconds = self._work(model, scope, options["limit"], total)
-        self._report(model, scope, outcome, seconds)
+        elif queued:
+            self._hand_over(run)
+        else:
+            outcome, seconds = self._work(run, options)
+            self._report(run, outcome, seconds)
 
     def _model(self, wanted: str | None) -> EmbeddingModel:
         if not wanted:
@@ -104,19 +102,19 @@ class Command(RichCommand):
         for name in ("limit", "batch_size"):
             if options[name] is not None and options[name] < 1:
                 raise CommandError(f"--{name.replace('_', '-')} must be 1 or more.")
+            if options[name] is not None and options["via_queue"]:
+                raise CommandError(f"--{name.replace('_', '-')} has no meaning with --via-queue.")
 
-    def _hand_over(self, model: EmbeddingModel, total: int) -> None:
-        if bell.ring():
-            how = "The workers were told."
-        else:
+    def _hand_over(self, run: EmbeddingRun) -> None:
+        how = "The workers were told."
+        if not bell.ring():
             how = "Redis cannot be reached; the workers will find them by themselves."
         self.stdout.write(
-            f"{total:,} products are due for {model.name}. {how} Follow them with `manage.py embedding_status`."
+            f"Run {run.pk}: {run.total:,} products are due for {run.model.name}. {how} "
+            "Follow them with `manage.py embedding_status`."
         )
 
-    def _work(
-        self, model: EmbeddingModel, scope: Scope, limit: int | None, total: int
-    ) -> tuple[Outcome, float]:
+    def _work(self, run: EmbeddingRun, options: dict[str, Any]) -> tuple[Outcome, float]:
         """Work with a progress bar; the first Ctrl-C stops after the running batch."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
@@ -130,19 +128,20 @@ class Command(RichCommand):
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self.stdout.write(f"{total:,} products to embed with {model.name}.")
+        self.stdout.write(f"Run {run.pk}: {run.total:,} products to embed with {run.model.name}.")
+        work = runs.work(run, options["limit"], options["batch_size"], self._stop.is_set)
         try:
             with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as progress:
-                task = progress.add_task("Embedding", total=total, rate="")
-                for batch in backfill.run(model, scope, limit, self._stop.is_set):
+                task = progress.add_task("Embedding", total=run.total, rate="")
+                for batch in work:
                     outcome.add(batch)
                     rate = outcome.claimed / (time.monotonic() - started)
                     progress.update(task, completed=outcome.claimed, rate=f"{rate:,.0f}/s")
                     if not self.console.is_terminal and time.monotonic() - said > PLAIN_INTERVAL_S:
                         said = time.monotonic()
-                        left_s = max(total - outcome.claimed, 0) / rate
+                        left_s = max(run.total - outcome.claimed, 0) / rate
                         self.stdout.write(
-                            f"  {outcome.claimed:,} of {total:,}, {rate:,.0f}/s, about {left_s:,.0f} s left"
+                            f"  {outcome.claimed:,} of {run.total:,}, {rate:,.0f}/s, about {left_s:,.0f} s left"
                         )
         except ModelUnavailableError as error:
             raise CommandError(str(error)) from error
@@ -154,7 +153,7 @@ class Command(RichCommand):
         self._stop.set()
         self.stdout.write("Stopping after this batch; once more stops at once. Nothing is lost.")
 
-    def _report(self, model: EmbeddingModel, scope: Scope, outcome: Outcome, seconds: float) -> None:
+    def _report(self, run: EmbeddingRun, outcome: Outcome, seconds: float) -> None:
         rate = outcome.stored / seconds if seconds else 0.0
         self.stdout.write(
             f"Embedded {outcome.stored:,} products in {seconds:,.1f} s ({rate:,.0f}/s)"
@@ -163,8 +162,8 @@ class Command(RichCommand):
         )
         for message, count in sorted(outcome.errors.items(), key=lambda item: -item[1])[:10]:
             self.stderr.write(f"  failed {count:,} times: {message}")
-        if self._stop.is_set():
-            left = backfill.remaining(model, scope)
+        if run.cancelled_at is not None:
+            left = backfill.remaining(run.model, runs.scope_of(run))
             raise CommandError(f"Stopped with {left:,} products left. Run the command again to continue.")
         if outcome.failed:
             raise CommandError(

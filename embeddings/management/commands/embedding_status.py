@@ -9,7 +9,7 @@ from django_rich.management import RichCommand
 from rich.table import Table
 
 from embeddings import status
-from embeddings.models import EmbeddingModel
+from embeddings.models import EmbeddingModel, EmbeddingRun
 
 
 class Command(RichCommand):
@@ -50,7 +50,23 @@ class Command(RichCommand):
         self.console.print(table)
         if report["oldest_pending_s"] is not None:
             self.stdout.write(f"The oldest waiting product has waited {report['oldest_pending_s']:,.0f} s.")
+        for run in report["runs"]:
+            self.stdout.write(self._run_line(run))
         for failure in report["failures"]:
             self.stdout.write(f"Failed ({failure['products']:,} products): {failure['message']}")
         if report["failures"]:
             self.stdout.write("Try them again with `manage.py backfill_embeddings --only-failed`.")
+
+    def _run_line(self, run: dict[str, Any]) -> str:
+        """One sentence on a backfill."""
+        line = (
+            f"Backfill {run['id']} ({run['model']}, by {run['by']}): {run['state']}, {run['done']:,} of "
+            f"{run['total']:,} done"
+        )
+        if run["failed"]:
+            line += f", {run['failed']:,} failed"
+        if run["eta_s"] is not None:
+            line += f", {run['rate']:,.0f}/s, about {run['eta_s']:,.0f} s left"
+        if run["state"] == EmbeddingRun.State.STALLED:
+            line += ". It noted no progress for a minute; run `manage.py backfill_embeddings` to continue"
+        return f"{line}. {run['note']}".rstrip()
