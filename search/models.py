@@ -5,7 +5,6 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 
-
 class Term(models.Model):
     """A lexeme of the keyword index and how many active products have it: what idf is made of."""
 
