@@ -227,6 +227,8 @@ EMBEDDING_MAX_ATTEMPTS = env.int("EMBEDDING_MAX_ATTEMPTS", default=5)
 EMBEDDING_RECONCILE_S = env.float("EMBEDDING_RECONCILE", default=1.0)
 # Batches after which a worker process starts afresh, against slow leaks in native code; 0 never.
 EMBEDDING_RECYCLE_BATCHES = env.int("EMBEDDING_RECYCLE_BATCHES", default=20_000)
+# Days for which the figures behind the dashboard's charts are kept.
+EMBEDDING_SAMPLE_DAYS = env.int("EMBEDDING_SAMPLE_DAYS", default=7)
 # Where converted models are kept; derived, safe to delete.
 MODEL_CACHE_DIR = Path(env.str("MODEL_CACHE_DIR", default="") or DATA_DIR / "models").absolute()
 
