@@ -26,6 +26,7 @@ from embeddings.models import EmbeddingModel
 from search.exceptions import EncodingUnavailableError
 from search.server_timing import timing
 from search.shared_cache import SharedCache
+from search.statements import fetch
 
 logger = logging.getLogger("nearshelf.search")
 
@@ -33,6 +34,9 @@ Vector = npt.NDArray[np.float32]
 Key = tuple[object, ...]
 
 MAX_BATCH = 32
+
+_MODEL_COLUMNS = [field.column for field in EmbeddingModel._meta.concrete_fields]
+_ACTIVE_MODEL_SQL = f"SELECT {', '.join(_MODEL_COLUMNS)} FROM embeddings_embeddingmodel WHERE state = 'active'"
 
 
 @dataclass
@@ -147,10 +151,11 @@ def warm_up(timeout_s: float = 120.0) -> None:
 
 def active_model() -> EmbeddingModel:
     """The model that queries are encoded with. Raises EncodingUnavailableError where there is none."""
-    try:
-        return EmbeddingModel.objects.active()
-    except EmbeddingModel.DoesNotExist as error:
-        raise EncodingUnavailableError("No embedding model is active.") from error
+    # As SQL, for every search asks: the ORM takes ten times as long to say this as PostgreSQL to answer it.
+    rows = fetch(_ACTIVE_MODEL_SQL)
+    if not rows:
+        raise EncodingUnavailableError("No embedding model is active.")
+    return EmbeddingModel.from_db("default", _MODEL_COLUMNS, rows[0])
 
 
 def forget_vectors() -> None:

@@ -25,6 +25,7 @@ from search.scope import Condition, Scope, resolve
 from search.semantic import Vector, VectorSpace
 from search.similar import similar_products
 from search.spelling import corrected_text
+from search.statements import id_array
 from search.stopwatch import Stopwatch
 
 __all__ = ["ranking_of", "search_batch", "search_products", "similar_products"]
@@ -182,7 +183,7 @@ def _facets(query: SearchQuery, plan: Plan, scope: Scope, ranking: Ranking) -> d
     for name in query.facets:
         wider = scope.without(name) if name in facets.FILTERABLE else scope
         product_ids = ranking.product_ids if wider == scope else rank(plan, wider).product_ids
-        products = Condition("p.id = ANY(%s::bigint[])", (product_ids,))
+        products = Condition("p.id = ANY(%s::bigint[])", (id_array(product_ids),))
         counted[name] = facets.count(name, products, query.filters)
     return counted
 

@@ -100,12 +100,18 @@ def _sql(statement: str, *values: Any) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"price": 3}, {"image_url": "https://example.com/a.png"}, {"is_active": True}, {"currency": "USD"}],
+    [
+        {"price": 3},
+        {"image_url": "https://example.com/a.png"},
+        {"is_active": True},
+        {"currency": "USD"},
+        {"attributes": {"colour": "red", "in stock": False, "stock": 7}},
+    ],
 )
 def test_what_the_encoder_does_not_read_re_embeds_nothing(
     change: dict, make_product: Any, embed: Any
 ) -> None:
-    product = make_product()
+    product = make_product(attributes={"colour": "red", "in stock": True, "stock": 8})
     embed()
     before = row(product)
     Product.objects.filter(pk=product.pk).update(**change)
