@@ -128,7 +128,7 @@ class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):
         )
 
 
-class EmbeddingRunQuerySet(models.QuerySet["EmbeddingRun"]):  # type: ignore[name-defined]
+class EmbeddingRunQuerySet(models.QuerySet["EmbeddingRun"]):
     """Backfills by how far they are."""
 
     def open(self) -> EmbeddingRunQuerySet:

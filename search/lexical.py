@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from catalog.lexical import LEXICAL_DIMENSIONS
 from search.scope import NOTHING, Condition, Scope
-from search.statements import fetch
+from search.statements import fetch, id_array
 
 # Rows that one query may score; beyond, common words only add to the score of what rarer words found.
 CANDIDATE_BUDGET = 12_000
@@ -172,7 +172,7 @@ def keyword_scores(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int,
         return {}
     rows = fetch(
         "SELECT id, -(lexical_weights <#> %s::sparsevec) FROM catalog_product WHERE id = ANY(%s::bigint[])",
-        (query.weights, list(product_ids)),
+        (query.weights, id_array(product_ids)),
     )
     return {product_id: score for product_id, score in rows if score > 0}
 

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from embeddings.models import EmbeddingModel
 from search.scope import NOTHING, Condition, Scope
-from search.statements import fetch
+from search.statements import fetch, id_array
 from search.terms import catalogue_size
 
 CATEGORY_EXACT_FACTOR = 3
@@ -130,7 +130,7 @@ def similarities(space: VectorSpace, vector: Vector, product_ids: Sequence[int])
         return []
     return _neighbours(
         f"SELECT {space.columns} FROM {space.table} AND e.product_id = ANY(%s::bigint[])",
-        (vector_literal(vector), list(product_ids)),
+        (vector_literal(vector), id_array(product_ids)),
     )
 
 
@@ -148,7 +148,7 @@ def read_vectors(space: VectorSpace, product_ids: Sequence[int]) -> dict[int, Ve
     rows = fetch(
         f"SELECT e.product_id, e.vector::halfvec({space.dimensions})::real[] FROM {space.table}"
         " AND e.product_id = ANY(%s::bigint[])",
-        (list(product_ids),),
+        (id_array(product_ids),),
     )
     return {product_id: np.array(values, dtype=np.float32) for product_id, values in rows}
 
