@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, DateTimeField, Min, Q, Value
-from django.db.models.functions import Cast
 
 from catalog.models import Category
 from embeddings.models import ProductEmbedding, Status
@@ -65,7 +64,7 @@ def _query() -> Any:
     columns = ("model_id", "category_id", "counted", "number", "since")
     whole, inactive = (
         part.values("model_id", "category_id").annotate(
-            counted=Value(label), number=Count("*"), since=Cast(None, DateTimeField())
+            counted=Value(label), number=Count("*"), since=Value(None, output_field=DateTimeField())
         )
         for part, label in ((rows, _TOTAL), (rows.filter(is_active=False), Status.INACTIVE.value))
     )

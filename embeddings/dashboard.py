@@ -53,7 +53,7 @@ def figures(span: Span = DEFAULT_SPAN) -> dict[str, Any]:
     rates = samples.embedded_last_minute()
     latest = samples.latest()
     queue, workers = _workers()
-    context = {
+    context: dict[str, Any] = {
         "now": timezone.localtime(),
         "active": active,
         "models": _models(models, found, rates),
@@ -128,7 +128,7 @@ def _categories(found: dict[int | None, census.Counts]) -> list[dict[str, Any]]:
     ordered = census.by_top_category(found)
     # One that is left over has as much room as a line about it.
     named = TOP_CATEGORIES if len(ordered) > TOP_CATEGORIES + 1 else len(ordered)
-    shown = [
+    shown: list[dict[str, Any]] = [
         {"name": name, "slug": slug or "-", "bar": _bar(counts)} for name, slug, counts in ordered[:named]
     ]
     if others := ordered[named:]:

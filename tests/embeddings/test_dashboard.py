@@ -89,7 +89,7 @@ def test_the_census_agrees_with_the_status_of_every_row(
         ),
         strict=True,
     ):
-        ProductEmbedding.objects.filter(pk=pk).update(**changes)
+        ProductEmbedding.objects.filter(pk=pk).update(**dict(changes))  # type: ignore[call-overload]
     rows = ProductEmbedding.objects.filter(pk__in=of_model[8:])
     for row in rows:
         ProductEmbedding.objects.filter(pk=row.pk).update(vector=[0.1] * 384, stored_digest=row.wanted_digest)
