@@ -45,7 +45,8 @@ def show(console: Console, measured: dict[str, Any]) -> None:
         f"{measured['products']:,} products, {measured['encoded']:,} texts encoded; {measured['machine']}",
         highlight=False,
     )
-    console.print(_semantic(measured["semantic"]))
+    if measured["semantic"]:
+        console.print(_semantic(measured["semantic"]))
     for clients, endpoints in measured["http"].items():
         console.print(_http(clients.partition("_")[2], endpoints))
 

@@ -155,9 +155,8 @@ def _category_scope(rows: Rows, share: float) -> Scope:
     while sum(counts[pk] for pk in chosen) < share * len(rows.ids) * 0.9:
         chosen.append(ordered[len(chosen)])
     kept = np.isin(rows.categories, chosen)
-    if share > ONE_CATEGORY:
-        return Scope(category_ids=tuple(chosen))
-    return Scope(category_ids=tuple(chosen), **_price_range(rows.prices[kept], share / kept.mean()))
+    scope = Scope(category_ids=tuple(chosen))
+    return scope if share > ONE_CATEGORY else _priced(scope, rows.prices[kept], share / kept.mean())
 
 
 def _brand_scope(rows: Rows, share: float) -> Scope:
@@ -167,7 +166,7 @@ def _brand_scope(rows: Rows, share: float) -> Scope:
     kept = np.isin(rows.brands, names)
     if kept.mean() <= 1.5 * share:
         return Scope(brands=names)
-    return Scope(brands=names, **_price_range(rows.prices[kept], share / kept.mean()))
+    return _priced(Scope(brands=names), rows.prices[kept], share / kept.mean())
 
 
 def _priced(scope: Scope, prices: npt.NDArray[np.float64], share: float) -> Scope:
