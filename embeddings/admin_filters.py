@@ -22,12 +22,15 @@ FEW = 2_000
 
 
 def chosen_model(request: HttpRequest) -> int | None:
-    """Id of the model that the list is about: the active one unless another is chosen; None where there is none."""
+    """Id of the model that the list is about; None where none is chosen, which means the active one."""
     value = request.GET.get(MODEL_PARAMETER, "")
-    if value.isascii() and value.isdecimal() and len(value) < 19:
-        return int(value)
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 19 else None
+
+
+def _model(request: HttpRequest) -> int | None:
+    """Id of the model that the list is about; None where none is chosen and none is active."""
     active = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE)
-    return active.values_list("pk", flat=True).first()
+    return chosen_model(request) or active.values_list("pk", flat=True).first()
 
 
 def known_count(request: HttpRequest) -> int | None:
@@ -36,7 +39,7 @@ def known_count(request: HttpRequest) -> int | None:
     harmless = {EmbeddingStatusFilter.parameter_name, MODEL_PARAMETER, "p", "o", "e", "all"}
     if status not in Status.values or set(request.GET) - harmless:
         return None
-    model = chosen_model(request)
+    model = _model(request)
     return None if model is None else census.take().of(model)[status]
 
 
@@ -55,7 +58,7 @@ class EmbeddingStatusFilter(admin.SimpleListFilter):
         value = self.value()
         if value not in Status.values:
             return queryset
-        rows = ProductEmbedding.objects.filter(model=chosen_model(request))
+        rows = ProductEmbedding.objects.filter(model=_model(request))
         return _with_rows(queryset, rows.filter(status_condition(Status(value))))
 
 
@@ -108,5 +111,5 @@ class EmbeddingErrorFilter(admin.SimpleListFilter):
         """See SimpleListFilter."""
         if not self.value():
             return queryset
-        rows = ProductEmbedding.objects.filter(model=chosen_model(request))
+        rows = ProductEmbedding.objects.filter(model=_model(request))
         return _with_rows(queryset, rows.failed().filter(last_error=self.value()))

@@ -28,7 +28,8 @@ def text_of(product: Product) -> str:
             category=product.category.full_name if product.category else "",
             short_description=product.short_description,
             description=product.description,
-            attributes=product.attributes,
+            # A form that was refused may have left something else.
+            attributes=product.attributes if isinstance(product.attributes, dict) else {},
         )
     )
 
