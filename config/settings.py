@@ -192,6 +192,11 @@ SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=400)
 SEARCH_FILTERED_ROWS = env.int("SEARCH_FILTERED_ROWS", default=1_500)
 SEARCH_MAX_SCAN_TUPLES = env.int("SEARCH_MAX_SCAN_TUPLES", default=20_000)
 SEARCH_SCAN_MEM_MULTIPLIER = env.int("SEARCH_SCAN_MEM_MULTIPLIER", default=4)
+# A cross-encoder (a folder or a name) that puts the best products into its own order; empty: none does.
+SEARCH_RERANK_MODEL = env.str("SEARCH_RERANK_MODEL", default="")
+SEARCH_RERANK_DEPTH = env.int("SEARCH_RERANK_DEPTH", default=30)
+# A query waits this long for its products to be reranked, then they stay in the order of fusion.
+SEARCH_RERANK_DEADLINE_S = env.float("SEARCH_RERANK_DEADLINE", default=1.0)
 SEARCH_FACET_VALUES = env.int("SEARCH_FACET_VALUES", default=20)
 # A query waits this long for its vector, then it is answered from keywords.
 SEARCH_ENCODE_DEADLINE_S = env.float("SEARCH_ENCODE_DEADLINE", default=1.0)
