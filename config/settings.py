@@ -179,7 +179,7 @@ SEARCH_FUSION = env.str("SEARCH_FUSION", default="convex")
 # Share of meaning in a hybrid score, the rest is words; chosen by `tune_search`, see docs/relevance.md.
 SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.6)
 # A hit stays if its score is at least this share of the best one's; 0 keeps the junk tail.
-SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.6)
+SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.5)
 # What is found by meaning alone needs this cosine similarity; depends on the embedding model.
 SEARCH_SEMANTIC_FLOOR = env.float("SEARCH_SEMANTIC_FLOOR", default=0.25)
 # How much the categories that most of the best candidates come from lift their products.
@@ -232,6 +232,8 @@ EMBEDDING_MAX_ATTEMPTS = env.int("EMBEDDING_MAX_ATTEMPTS", default=5)
 EMBEDDING_RECONCILE_S = env.float("EMBEDDING_RECONCILE", default=1.0)
 # Batches after which a worker process starts afresh, against slow leaks in native code; 0 never.
 EMBEDDING_RECYCLE_BATCHES = env.int("EMBEDDING_RECYCLE_BATCHES", default=20_000)
+# Days for which the figures behind the dashboard's charts are kept.
+EMBEDDING_SAMPLE_DAYS = env.int("EMBEDDING_SAMPLE_DAYS", default=7)
 # Where converted models are kept; derived, safe to delete.
 MODEL_CACHE_DIR = Path(env.str("MODEL_CACHE_DIR", default="") or DATA_DIR / "models").absolute()
 

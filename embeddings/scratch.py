@@ -81,5 +81,5 @@ def _numbered(number: int) -> str:
     parts = urlsplit(settings.REDIS_URL)
     if parts.scheme == "unix":
         query = urlencode({**dict(parse_qsl(parts.query)), "db": str(number)})
-        return urlunsplit(parts._replace(query=query))
+        return f"unix://{parts.netloc}{parts.path}?{query}"
     return urlunsplit(parts._replace(path=f"/{number}"))

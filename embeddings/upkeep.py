@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from embeddings import coverage, indexes, runs
+from embeddings import coverage, indexes, locks, runs
 from embeddings.exceptions import IndexBusyError
 from embeddings.models import EmbeddingModel, ProductEmbedding
 
@@ -47,9 +47,26 @@ def mend() -> None:
             with suppress(IndexBusyError):  # the next look finds it built, or builds it
                 if indexes.mend(model, wait_s=0):
                     logger.info("Built the index of %s.", model)
+        if model.index_rebuild_wanted_at is not None:
+            _rebuild_index(model)
     runs.note_queue_runs()
     for chore in CHORES:
         chore.run()
+
+
+def _rebuild_index(model: EmbeddingModel) -> None:
+    """Do what someone asked for in the admin; whoever is busy with indexes now is not waited for."""
+    with locks.advisory(locks.loading(model.pk)) as free:
+        if not free:
+            return
+        try:
+            indexes.rebuild(model, wait_s=0)
+        except IndexBusyError:
+            return
+    # Not where someone asked again meanwhile.
+    asked = EmbeddingModel.objects.filter(pk=model.pk, index_rebuild_wanted_at=model.index_rebuild_wanted_at)
+    asked.update(index_rebuild_wanted_at=None)
+    logger.info("Built the index of %s anew.", model)
 
 
 def _filling(model: EmbeddingModel) -> bool:

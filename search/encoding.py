@@ -35,7 +35,7 @@ Key = tuple[object, ...]
 
 MAX_BATCH = 32
 
-_MODEL_COLUMNS = [field.column for field in EmbeddingModel._meta.concrete_fields]
+_MODEL_COLUMNS = [str(field.column) for field in EmbeddingModel._meta.concrete_fields]
 _ACTIVE_MODEL_SQL = (
     f"SELECT {', '.join(_MODEL_COLUMNS)} FROM embeddings_embeddingmodel WHERE state = 'active'"
 )
