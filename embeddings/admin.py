@@ -255,11 +255,9 @@ class EmbeddingModelAdmin(ReadOnlyAdmin):
     def coverage(self, model: Any) -> str:
         """Share of active products whose vector is up to date."""
         total = sum(model.counts.values()) - model.counts[Status.INACTIVE]
-        return (
-            "–"
-            if not total
-            else f"{census.coverage(model.counts)} % ({model.counts[Status.READY]:,} of {total:,})"
-        )
+        if not total:
+            return "–"
+        return f"{census.coverage(model.counts)} % ({model.counts[Status.READY]:,} of {total:,})"
 
 
 @admin.register(EmbeddingRun)

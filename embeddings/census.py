@@ -64,7 +64,7 @@ def _query() -> Any:
     columns = ("model_id", "category_id", "counted", "number", "since")
     whole, inactive = (
         part.values("model_id", "category_id").annotate(
-            counted=Value(label), number=Count("*"), since=Value(None, output_field=DateTimeField())
+            counted=Value(label), number=Count("*"), since=Cast(Value(None), DateTimeField())
         )
         for part, label in ((rows, _TOTAL), (rows.filter(is_active=False), Status.INACTIVE.value))
     )

@@ -83,7 +83,8 @@ def history(model: EmbeddingModel, span: timedelta, step: timedelta) -> list[Poi
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT date_bin(make_interval(secs => %s), minute, 'epoch') AS at, max(waiting), max(failed), max(oldest_s), sum(embedded)
-            FROM embeddings_backlogsample WHERE model_id = %s AND minute > now() - make_interval(secs => %s) GROUP BY at ORDER BY at""",
+            FROM embeddings_backlogsample WHERE model_id = %s AND minute > now() - make_interval(secs => %s)
+            GROUP BY at ORDER BY at""",
             [step.total_seconds(), model.pk, span.total_seconds()],
         )
         return [Point(timezone.localtime(at), *figures) for at, *figures in cursor.fetchall()]

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice, repeat
 from queue import Empty, SimpleQueue
@@ -85,7 +85,8 @@ def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_S
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            status, body, _ = Client(port).get(f"{reverse('api:search')}?q=warm&mode=semantic")
+            with closing(Client(port)) as client:
+                status, body, _ = client.get(f"{reverse('api:search')}?q=warm&mode=semantic")
         except OSError:
             time.sleep(0.2)
             continue
@@ -100,6 +101,10 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
 
     def get(self, address: str) -> tuple[int, bytes, dict[str, float]]:
         """Status, body, and what Server-Timing says in milliseconds."""
@@ -128,16 +133,15 @@ def measure(
     `endpoints` give the address of one request after the other. They take turns in short rounds, so that whatever
     else the machine does meets all of them. Raises BenchmarkError for any answer but 200.
     """
-    visitors = [Client(port) for _ in range(clients)]
     answers = {name: Answers() for name in endpoints}
-    for addresses in endpoints.values():
-        _round(
-            visitors, list(islice(addresses, 2 * clients))
-        )  # connections, and pages that are still on disk
     size = -(-requests // ROUNDS)
-    for _ in range(ROUNDS):
-        for name, addresses in endpoints.items():
-            answers[name].add(_round(visitors, list(islice(addresses, size))))
+    with ExitStack() as stack:
+        visitors = [stack.enter_context(closing(Client(port))) for _ in range(clients)]
+        for addresses in endpoints.values():
+            _round(visitors, list(islice(addresses, 2 * clients)))  # connections, and pages still on disk
+        for _ in range(ROUNDS):
+            for name, addresses in endpoints.items():
+                answers[name].add(_round(visitors, list(islice(addresses, size))))
     return {name: found.figures() for name, found in answers.items()}
 
 

@@ -76,20 +76,17 @@ def test_the_census_agrees_with_the_status_of_every_row(
         make_product(f"Rake {number}", category=(garden, rakes, None)[number % 3])
     later = timezone.now() + timedelta(hours=1)
     of_model = list(ProductEmbedding.objects.filter(model=model).order_by("pk").values_list("pk", flat=True))
-    embedded = {"vector": [0.1] * 384, "stored_digest": "an earlier text"}
-    for pk, changes in zip(
-        of_model[2:8],
-        (
-            {"next_attempt_at": None},
-            {"lease_until": later},
-            embedded,
-            {"is_active": False},
-            {**embedded, "next_attempt_at": None},
-            {**embedded, "is_active": False},
-        ),
-        strict=True,
-    ):
-        ProductEmbedding.objects.filter(pk=pk).update(**dict(changes))  # type: ignore[call-overload]
+    embedded: dict[str, Any] = {"vector": [0.1] * 384, "stored_digest": "an earlier text"}
+    changed: list[dict[str, Any]] = [
+        {"next_attempt_at": None},
+        {"lease_until": later},
+        embedded,
+        {"is_active": False},
+        {**embedded, "next_attempt_at": None},
+        {**embedded, "is_active": False},
+    ]
+    for pk, changes in zip(of_model[2:8], changed, strict=True):
+        ProductEmbedding.objects.filter(pk=pk).update(**changes)
     rows = ProductEmbedding.objects.filter(pk__in=of_model[8:])
     for row in rows:
         ProductEmbedding.objects.filter(pk=row.pk).update(vector=[0.1] * 384, stored_digest=row.wanted_digest)

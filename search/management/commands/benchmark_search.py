@@ -41,7 +41,7 @@ class Command(RichCommand):
             help="products whose texts are really encoded (default 20000); others get perturbed copies",
         )
         parser.add_argument(
-            "--queries", type=int, default=40, metavar="N", help="for each filter (default 40)"
+            "--queries", type=int, default=40, metavar="N", help="for each filter (default 40; 0: none)"
         )
         parser.add_argument(
             "--requests",
@@ -87,6 +87,8 @@ class Command(RichCommand):
         self.stderr.write(text)
 
     def _semantic(self, model: EmbeddingModel, count: int) -> list[dict[str, Any]]:
+        if not count:
+            return []
         rows = workload.read_rows(model)
         queries = list(islice(workload.queries(seed=1), QUERY_POOL))
         with tempfile.TemporaryDirectory() as folder:
