@@ -11,7 +11,7 @@ from django.contrib.postgres.search import SearchVectorField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Max, Q
+from django.db.models import Max, Q
 from django.db.models.functions import Length, Now
 from django.urls import reverse
 from pgvector.django import SparseVectorField
@@ -165,7 +165,7 @@ class Product(models.Model):
 
     sku = models.CharField("SKU", max_length=64, unique=True, validators=[SKU_VALIDATOR])
     name = models.CharField(max_length=500)
-    brand = models.CharField(max_length=120, blank=True, default="", db_default="", db_index=True)
+    brand = models.CharField(max_length=120, blank=True, default="", db_default="")
     short_description = models.CharField(max_length=500, blank=True, default="", db_default="")
     description = models.TextField(
         blank=True, default="", db_default="", validators=[MaxLengthValidator(MAX_DESCRIPTION_LENGTH)]
@@ -213,7 +213,9 @@ class Product(models.Model):
         ordering = ["-id"]
         indexes = [
             GinIndex(fields=["search_vector"], name="product_search_vector", fastupdate=False),
-            models.Index(F("price"), name="product_price"),
+            # With the id, so that whoever wants the products of a price or a brand reads the index alone.
+            models.Index(fields=["price", "id"], name="product_price_id"),
+            models.Index(fields=["brand", "id"], name="product_brand_id"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -27,7 +27,6 @@ POSTGRESQL_SETTINGS = {
     "port": "5432",  # only part of the socket's name
     "unix_socket_permissions": "0700",
     "max_connections": "100",
-    "shared_buffers": "256MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
@@ -80,6 +79,7 @@ class PostgreSQL(LocalServer):
             **POSTGRESQL_SETTINGS,
             "unix_socket_directories": quoted_sockets,
             "cluster_name": f"nearshelf-{self.tag}",  # carried in the title of every process of this server
+            "shared_buffers": _shared_buffers(),
             "dynamic_shared_memory_type": _shared_memory_type(),
         }
         if sys.platform == "linux":
@@ -234,6 +234,12 @@ class Valkey(LocalServer):
                 return connection.recv(16).startswith(b"+PONG")
             except OSError:
                 return False
+
+
+def _shared_buffers() -> str:
+    """An eighth of the memory: vectors, graph and keyword index of 100,000 products take 400 MB. At most 1 GB."""
+    megabytes = psutil.virtual_memory().total // 8 >> 20
+    return f"{min(1024, max(128, megabytes))}MB"
 
 
 def _shared_memory_type() -> str:

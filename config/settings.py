@@ -70,9 +70,10 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "search.server_timing.ServerTimingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "search.middleware.ContentSecurityPolicyMiddleware",
+    "search.storefront.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -178,11 +179,11 @@ SEARCH_FUSION = env.str("SEARCH_FUSION", default="convex")
 # Share of meaning in a hybrid score, the rest is words; chosen by `tune_search`, see docs/relevance.md.
 SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.6)
 # A hit stays if its score is at least this share of the best one's; 0 keeps the junk tail.
-SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.6)
+SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.5)
 # What is found by meaning alone needs this cosine similarity; depends on the embedding model.
 SEARCH_SEMANTIC_FLOOR = env.float("SEARCH_SEMANTIC_FLOOR", default=0.25)
 # How much the categories that most of the best candidates come from lift their products.
-SEARCH_CATEGORY_WEIGHT = env.float("SEARCH_CATEGORY_WEIGHT", default=0.06)
+SEARCH_CATEGORY_WEIGHT = env.float("SEARCH_CATEGORY_WEIGHT", default=0.1)
 # How many candidates the semantic leg brings; the keyword leg brings all up to the depth limit.
 SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
 # Filters that keep at most this many rows are answered by comparing all of them.
@@ -226,6 +227,8 @@ EMBEDDING_MAX_ATTEMPTS = env.int("EMBEDDING_MAX_ATTEMPTS", default=5)
 EMBEDDING_RECONCILE_S = env.float("EMBEDDING_RECONCILE", default=1.0)
 # Batches after which a worker process starts afresh, against slow leaks in native code; 0 never.
 EMBEDDING_RECYCLE_BATCHES = env.int("EMBEDDING_RECYCLE_BATCHES", default=20_000)
+# Days for which the figures behind the dashboard's charts are kept.
+EMBEDDING_SAMPLE_DAYS = env.int("EMBEDDING_SAMPLE_DAYS", default=7)
 # Where converted models are kept; derived, safe to delete.
 MODEL_CACHE_DIR = Path(env.str("MODEL_CACHE_DIR", default="") or DATA_DIR / "models").absolute()
 
@@ -234,16 +237,16 @@ MODEL_CACHE_DIR = Path(env.str("MODEL_CACHE_DIR", default="") or DATA_DIR / "mod
 REST_FRAMEWORK = {
     # Basic first: its challenge makes the answer to a stranger 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "search.authentication.BasicAuthentication",
-        "search.authentication.SessionAuthentication",
+        "search.api.authentication.BasicAuthentication",
+        "search.api.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_RENDERER_CLASSES": ["search.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["search.parsers.JSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["search.throttles.ClientThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["search.api.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["search.api.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["search.api.throttles.ClientThrottle"],
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "search.problems.exception_handler",
+    "EXCEPTION_HANDLER": "search.api.problems.exception_handler",
     # `format` is no parameter here: what is unknown is refused.
     "URL_FORMAT_OVERRIDE": None,
     # How many proxies stand before the shop: without it a client names its own address and escapes throttles.
@@ -271,6 +274,9 @@ SPECTACULAR_SETTINGS = {
         "EmbeddingStatusEnum": "embeddings.models.Status",
     },
 }
+
+# Say in a Server-Timing header how long encoding and SQL took.
+SERVER_TIMING = env.bool("SERVER_TIMING", default=False)
 
 # Whoever sends this as a bearer token may read /metrics; staff always may.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

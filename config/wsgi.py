@@ -10,6 +10,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 embedded.start()
 application = get_wsgi_application()
 
-from search import warmup  # noqa: E402 - Django must be set up before its applications are imported
+from search.api import warmup  # noqa: E402 - Django must be set up before its applications are imported
 
 warmup.start()

@@ -10,45 +10,30 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_rq.admin import QueueAdmin as DashboardAdmin
-from django_rq.models import Dashboard
+from django_rq.models import Dashboard as QueueDashboard
 
 from catalog.admin import ProductAdmin as CatalogProductAdmin
 from catalog.models import Product
-from embeddings import bell, panel, status
+from embeddings import bell, census, dashboard_admin, panel, status  # noqa: F401 - registers the dashboard
+from embeddings.admin_filters import (
+    EmbeddingErrorFilter,
+    EmbeddingModelFilter,
+    EmbeddingStatusFilter,
+    chosen_model,
+    known_count,
+)
 from embeddings.badges import badge
-from embeddings.models import EmbeddingModel, ProductEmbedding
-from embeddings.querysets import Status, status_condition
+from embeddings.models import EmbeddingModel, EmbeddingRun, ProductEmbedding
+from embeddings.querysets import Status
 
 # More than one page of the list shows at most.
 MAX_POLLED = 500
-
-
-class EmbeddingStatusFilter(admin.SimpleListFilter):
-    """Products by the status of their vector under the active model."""
-
-    title = "embedding status"
-    parameter_name = "embedding"
-
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
-        """See SimpleListFilter."""
-        return [(choice.value, str(choice.label)) for choice in Status]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """See SimpleListFilter."""
-        value = self.value()
-        if value not in Status.values:
-            return queryset
-        rows = ProductEmbedding.objects.filter(
-            status_condition(Status(value)), model__state=EmbeddingModel.State.ACTIVE
-        )
-        return queryset.filter(pk__in=rows.values("product_id"))
 
 
 admin.site.unregister(Product)
@@ -69,7 +54,12 @@ class ProductAdmin(CatalogProductAdmin):
         "is_active",
         "embedded_at",
     )
-    list_filter = (EmbeddingStatusFilter, *CatalogProductAdmin.list_filter)
+    list_filter = (
+        EmbeddingStatusFilter,
+        EmbeddingModelFilter,
+        EmbeddingErrorFilter,
+        *CatalogProductAdmin.list_filter,
+    )
     readonly_fields = (*CatalogProductAdmin.readonly_fields, "embedding_panel")
     fieldsets = (
         *CatalogProductAdmin.fieldsets,
@@ -81,30 +71,57 @@ class ProductAdmin(CatalogProductAdmin):
         """The badge's look, and the script that keeps it up to date."""
 
         css = {"all": ("embeddings/badge.css",)}
-        js = ("embeddings/badge.js",)
+        js = ("embeddings/badge.js", "embeddings/preview.js")
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the address that the badge's script asks."""
-        view = self.admin_site.admin_view(self.embedding_status_view)
-        own = path("embedding-status/", view, name="catalog_product_embedding_status")
-        return [own, *super().get_urls()]
+        """Add the addresses that the badge's and the preview's script ask."""
+        own = [
+            path(
+                f"embedding-{name}/",
+                self.admin_site.admin_view(view),
+                name=f"catalog_product_embedding_{name}",
+            )
+            for name, view in (
+                ("status", self.embedding_status_view),
+                ("preview", self.embedding_preview_view),
+            )
+        ]
+        return [*own, *super().get_urls()]
 
     def embedding_status_view(self, request: HttpRequest) -> HttpResponse:
         """Badges of the products in `ids` as {"id": html}."""
         if not self.has_view_permission(request):
             return JsonResponse({"detail": "You may not view products."}, status=403)
         ids = [int(part) for part in request.GET.get("ids", "").split(",") if part.isdecimal()][:MAX_POLLED]
-        rows = status.rows_by_product(ids)
+        rows = status.rows_by_product(ids, chosen_model(request))
         return JsonResponse(
             {str(row.product_id): badge(row.product_id, row.status) for row in rows.values()},
             headers={"Cache-Control": "no-store"},
         )
 
+    def embedding_preview_view(self, request: HttpRequest) -> HttpResponse:
+        """What would be embedded of the fields as they stand in the form: {"text", "html"}."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not (self.has_change_permission(request) or self.has_add_permission(request)):
+            return JsonResponse({"detail": "You may not edit products."}, status=403)
+        context = panel.preview(request.POST)
+        html = render_to_string("admin/embeddings/preview.html", context)
+        return JsonResponse({"text": context["text"], "html": html}, headers={"Cache-Control": "no-store"})
+
+    def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Do not count products one by one whose number is known."""
+        paginator = super().get_paginator(request, *args, **kwargs)
+        number = known_count(request)
+        if number is not None:
+            paginator.count = number
+        return paginator
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Fetch the vectors' status of the whole page at once."""
         changelist = super().get_changelist_instance(request)
         products = list(changelist.result_list)
-        rows = status.rows_by_product([product.pk for product in products])
+        rows = status.rows_by_product([product.pk for product in products], chosen_model(request))
         for product in products:
             product.embedding_row = rows.get(product.pk)
         changelist.result_list = products
@@ -125,8 +142,6 @@ class ProductAdmin(CatalogProductAdmin):
     @admin.display(description="Embedding")
     def embedding_panel(self, product: Product) -> SafeString | str:
         """What the encoder reads, what came of it, and which products are near."""
-        if product.pk is None:
-            return "Save the product first; it is embedded within a second or two."
         return render_to_string("admin/embeddings/panel.html", panel.of(product))
 
     @admin.action(description="Embed selected products again", permissions=["change"])
@@ -203,37 +218,71 @@ class ProductAdmin(CatalogProductAdmin):
         return None
 
 
-@admin.register(EmbeddingModel)
-class EmbeddingModelAdmin(admin.ModelAdmin):
-    """Models are added and switched by commands and actions, never by editing a row."""
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that staff look at; what can be done about them stands on the dashboard."""
 
-    list_display = ("name", "dimensions", "state", "template_version", "coverage", "created_at")
+    change_list_template = "admin/embeddings/change_list.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """No: `manage.py embedding_models add` loads the model and finds its dimensions."""
+        """Never here."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """No: another name would make the vectors lie."""
+        """Never here."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """No: `manage.py embedding_models remove` also drops the index."""
+        """Never here."""
         return False
 
+
+@admin.register(EmbeddingModel)
+class EmbeddingModelAdmin(ReadOnlyAdmin):
+    """Models are added by `manage.py embedding_models add`; another name in a row would make its vectors lie."""
+
+    list_display = ("name", "dimensions", "state", "template_version", "coverage", "created_at")
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Count the products of all models at once."""
+        changelist = super().get_changelist_instance(request)
+        changelist.result_list = list(changelist.result_list)
+        found = census.take()
+        for model in changelist.result_list:
+            model.counts = found.of(model.pk)
+        return changelist
+
     @admin.display(description="ready")
-    def coverage(self, model: EmbeddingModel) -> SafeString:
+    def coverage(self, model: Any) -> str:
         """Share of active products whose vector is up to date."""
-        counts = status.counts(model)
-        total = sum(counts.values()) - counts[Status.INACTIVE]
-        share = 100 * counts[Status.READY] / total if total else 100
-        return format_html("{} % ({} of {})", f"{share:.1f}", counts[Status.READY], total)
+        total = sum(model.counts.values()) - model.counts[Status.INACTIVE]
+        if not total:
+            return "–"
+        return f"{census.coverage(model.counts)} % ({model.counts[Status.READY]:,} of {total:,})"
 
 
-admin.site.unregister(Dashboard)
+@admin.register(EmbeddingRun)
+class EmbeddingRunAdmin(ReadOnlyAdmin):
+    """Backfills, the newest first."""
+
+    list_display = ("__str__", "model", "state", "progress", "failed", "by", "started_at", "finished_at")
+    list_select_related = ("model", "user")
+    list_per_page = 50
+
+    @admin.display(description="state")
+    def state(self, run: EmbeddingRun) -> str:
+        """What is to be said of it now."""
+        return str(run.get_state().label)
+
+    @admin.display(description="done")
+    def progress(self, run: EmbeddingRun) -> str:
+        """How far it is."""
+        return f"{run.done:,} of {run.total:,}"
 
 
-@admin.register(Dashboard)
+admin.site.unregister(QueueDashboard)
+
+
+@admin.register(QueueDashboard)
 class QueueAdmin(DashboardAdmin):
     """django-rq's pages show and requeue raw messages: for superusers."""
 

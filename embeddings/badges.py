@@ -23,7 +23,12 @@ LOOKS: dict[str, Look] = {
     Status.STALE: Look("↻", "Stale", "Found by its earlier text until the new one is embedded.", False),
     Status.PENDING: Look("…", "Pending", "Found by words only until it is embedded.", False),
     Status.PROCESSING: Look("⚙", "Processing", "Being embedded now.", False),
-    Status.FAILED: Look("✕", "Failed", "Could not be embedded; found by words only. See the error.", True),
+    Status.FAILED: Look(
+        "✕",
+        "Failed",
+        "Could not be embedded: found by words, and by its earlier text where there was one.",
+        True,
+    ),
     Status.INACTIVE: Look("–", "Inactive", "Not shown to customers, so not embedded.", True),
 }
 

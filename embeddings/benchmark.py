@@ -242,7 +242,10 @@ def _texts() -> list[str]:
             " FROM catalog_product AS p LEFT JOIN catalog_category AS c ON c.id = p.category_id ORDER BY p.id"
         )
         rows = cursor.fetchall()
-    return [product_text(ProductText(*row[:5], attributes=json.loads(row[5]))) for row in rows]
+    return [
+        product_text(ProductText(name, brand, category, short_description, description, json.loads(attributes)))
+        for name, brand, category, short_description, description, attributes in rows
+    ]
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -167,6 +167,11 @@ def complete(model: EmbeddingModel, patience_s: float = 5.0) -> bool:
         return bool(cursor.rowcount == 1)
 
 
+def check_again() -> int:
+    """Have the workers make sure once more that every product has its rows; return for how many models."""
+    return EmbeddingModel.objects.live().order_by().update(rows_checked_at=None)
+
+
 def _any_wrong(model: EmbeddingModel) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_ANY_WRONG_SQL, [model.pk])

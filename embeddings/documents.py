@@ -13,7 +13,10 @@ TEMPLATE_VERSION = 1
 # About four characters a token: longer texts would be cut by the model's window (256 to 512 tokens) anyway,
 # and tokenising 20,000 characters to drop most of them costs more than the encoding.
 MAX_CHARACTERS = 2_000
-MAX_ATTRIBUTES = 12
+# What follows a description's first paragraph tells products apart less than their attributes do.
+MAX_DESCRIPTION = 800
+# Attributes blur what a product is when they are many; docs/relevance.md has the figures.
+MAX_ATTRIBUTES = 6
 MAX_ATTRIBUTE_LENGTH = 60
 
 
@@ -31,23 +34,33 @@ class ProductText:
 
 def product_text(product: ProductText) -> str:
     """Return one text with the important fields first, at most MAX_CHARACTERS long."""
+    name = _one_line(product.name)
+    description = _one_line(product.description[:MAX_DESCRIPTION])
     parts = [
-        product.name,
-        product.brand,
-        product.category,
-        product.short_description,
-        product.description,
-        attribute_text(product.attributes),
+        name,
+        "" if product.brand.lower() in name.lower() else _one_line(product.brand),
+        _one_line(product.category),
+        _one_line(product.short_description),
+        "" if description == name else description,
+        _one_line(attribute_text(product.attributes)),
     ]
-    sentences = [" ".join(part.split()) for part in parts if part and part.strip()]
-    return ". ".join(sentence.removesuffix(".") for sentence in sentences)[:MAX_CHARACTERS]
+    return ". ".join(part.removesuffix(".") for part in parts if part)[:MAX_CHARACTERS]
 
 
 def attribute_text(attributes: Mapping[str, Any]) -> str:
-    """Return "colour: red, voltage: 18 V": worded attributes only, for bare numbers and flags mean nothing alone."""
+    """Return the first worded values, "red, 18 V": numbers and flags mean nothing to the model.
+
+    The SQL function `embeddings_attribute_text` takes the same ones, so that a number or a flag that changes,
+    such as a stock level, changes no digest. First is what jsonb stores first: short names, then by bytes.
+    """
+    names = sorted(attributes, key=lambda name: (len(name.encode()), name.encode()))
     worded = [
-        f"{name}: {value}"
-        for name, value in attributes.items()
-        if isinstance(value, str) and len(value) <= MAX_ATTRIBUTE_LENGTH and any(map(str.isalpha, value))
+        value
+        for name in names
+        if isinstance(value := attributes[name], str) and 1 <= len(value) <= MAX_ATTRIBUTE_LENGTH
     ]
     return ", ".join(worded[:MAX_ATTRIBUTES])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

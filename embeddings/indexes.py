@@ -1,6 +1,6 @@
 """The HNSW indexes, one partial index per model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,20 +18,28 @@ WAIT_S = 3600.0
 
 def state(model: EmbeddingModel) -> dict[str, Any]:
     """What PostgreSQL knows of a model's index: {"name", "exists", "valid", "size_bytes"}."""
-    name = index_name(model)
+    return states([model])[model.pk]
+
+
+def states(models: Iterable[EmbeddingModel]) -> dict[int, dict[str, Any]]:
+    """`state` of several models by id, in one query."""
+    names = {model.pk: index_name(model) for model in models}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT i.indisvalid AND i.indisready, pg_relation_size(i.indexrelid) FROM pg_index AS i "
+            "SELECT c.relname, i.indisvalid AND i.indisready, pg_relation_size(i.indexrelid) FROM pg_index AS i "
             "JOIN pg_class AS c ON c.oid = i.indexrelid "
-            "WHERE i.indrelid = %s::regclass AND c.relname = %s",
-            [ProductEmbedding._meta.db_table, name],
+            "WHERE i.indrelid = %s::regclass AND c.relname = ANY(%s)",
+            [ProductEmbedding._meta.db_table, list(names.values())],
         )
-        row = cursor.fetchone()
+        found = {name: (valid, size) for name, valid, size in cursor.fetchall()}
     return {
-        "name": name,
-        "exists": row is not None,
-        "valid": bool(row and row[0]),
-        "size_bytes": row[1] if row else 0,
+        model: {
+            "name": name,
+            "exists": name in found,
+            "valid": found[name][0] if name in found else False,
+            "size_bytes": found[name][1] if name in found else 0,
+        }
+        for model, name in names.items()
     }
 
 

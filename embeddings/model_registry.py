@@ -70,9 +70,14 @@ def _absolute(name: str) -> str:
 
 def build_model(model: EmbeddingModel) -> None:
     """Bring a retired model back to `building`, its rows in step with the products. Workers fill it."""
+    revive_model(model)
+    coverage.complete(model, PATIENCE_S)
+
+
+def revive_model(model: EmbeddingModel) -> None:
+    """Like `build_model`, but leave it all to the workers."""
     EmbeddingModel.objects.filter(pk=model.pk, state=State.RETIRED).update(state=State.BUILDING)
     model.refresh_from_db()
-    coverage.complete(model, PATIENCE_S)
 
 
 def obstacles(model: EmbeddingModel) -> list[str]:

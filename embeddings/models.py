@@ -75,6 +75,8 @@ class EmbeddingModel(models.Model):
     # When it was made sure that every product has a row with the right digest; NULL where that is still to be
     # done, because the model has just come to life (embeddings/coverage.py). Triggers keep it so afterwards.
     rows_checked_at = models.DateTimeField(null=True, editable=False)
+    # When someone asked that the index be built anew; a worker does it (embeddings/upkeep.py) and clears it.
+    index_rebuild_wanted_at = models.DateTimeField(null=True, editable=False)
 
     objects = EmbeddingModelQuerySet.as_manager()
 
@@ -99,6 +101,11 @@ class EmbeddingModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.dimensions} d)"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its vectors are kept up to date; the same rule as `EmbeddingModelQuerySet.live`."""
+        return self.state != self.State.RETIRED
 
 
 class ProductEmbedding(models.Model):
@@ -159,6 +166,11 @@ class ProductEmbedding(models.Model):
                 condition=Q(is_active=True) & UNSETTLED,
             ),
             models.Index(fields=["model", "category"], name="embedding_category"),
+            # Figures for people (embeddings/census.py) come from indexes alone, however many products there are.
+            models.Index(
+                fields=["model", "category"], name="embedding_inactive", condition=Q(is_active=False)
+            ),
+            models.Index(fields=["model", "embedded_at"], name="embedding_recent"),
         ]
 
     def __str__(self) -> str:
@@ -236,6 +248,38 @@ class EmbeddingRun(models.Model):
         if self.heartbeat_at < timezone.now() - STALLED_AFTER:
             return self.State.STALLED
         return self.State.RUNNING if self.cancelled_at is None else self.State.CANCELLING
+
+
+class BacklogSample(models.Model):
+    """What a worker saw of one model in one minute: the past that charts show."""
+
+    model = models.ForeignKey(
+        EmbeddingModel, on_delete=models.CASCADE, related_name="samples", db_index=False
+    )
+    minute = models.DateTimeField()
+    waiting = models.PositiveIntegerField()
+    failed = models.PositiveIntegerField()
+    # For how long the oldest waiting text has waited; NULL where nothing waits.
+    oldest_s = models.FloatField(null=True)
+    embedded = models.PositiveIntegerField(help_text="Vectors stored within the minute before.")
+    problem = models.TextField(blank=True, default="", help_text="Why the worker cannot use the model.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["model", "minute"], name="one_backlog_sample_per_minute"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.minute.isoformat()}: {self.waiting} waiting"
+
+
+class Dashboard(EmbeddingModel):
+    """Gives the dashboard its place in the admin's index; it has no rows of its own."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name_plural = "dashboard"
 
 
 class TriggeredProduct(Product):

@@ -1,11 +1,14 @@
 """What the product page in the admin shows of its embedding."""
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.utils import timezone
 
-from catalog.models import Product
+from catalog.models import Category, Product
 from embeddings import status
 from embeddings.badges import LOOKS, badge
 from embeddings.documents import ProductText, product_text
@@ -31,19 +34,72 @@ def text_of(product: Product) -> str:
 
 
 def of(product: Product) -> dict[str, Any]:
-    """Context of the panel's template."""
+    """Context of the panel's template; of a product that is not saved yet, only what the model would read."""
+    text = text_of(product)
+    context = {"text": text, "length": _length(text)}
+    if product.pk is None:
+        return context
     row = status.rows_by_product([product.pk]).get(product.pk)
     state = row.status if row else Status.PENDING
-    text = text_of(product)
-    return {
+    neighbours = nearest(row) if row and row.stored_digest is not None else []
+    return context | {
         "badge": badge(product.pk, state),
         "look": LOOKS[state],
         "row": row,
-        "max_attempts": settings.EMBEDDING_MAX_ATTEMPTS,
-        "text": text,
-        "length": _length(text),
-        "neighbours": nearest(row) if row and row.stored_digest is not None else [],
+        "history": history(row) if row else [],
+        "neighbours": neighbours,
+        "has_pictures": any(found["product"].image_url for found in neighbours),
     }
+
+
+def preview(fields: Mapping[str, str]) -> dict[str, Any]:
+    """What the encoder would read of a form's fields: {"text", "length", "problem"}. Nothing is saved."""
+    attributes, problem = _attributes(fields.get("attributes", ""))
+    category = fields.get("category", "")
+    known = category.isascii() and category.isdecimal() and len(category) < 19
+    text = product_text(
+        ProductText(
+            name=fields.get("name", ""),
+            brand=fields.get("brand", ""),
+            category=str(Category.objects.filter(pk=int(category)).first() or "") if known else "",
+            short_description=fields.get("short_description", ""),
+            description=fields.get("description", "").replace("\r\n", "\n"),
+            attributes=attributes,
+        )
+    )
+    return {"text": text, "length": _length(text), "problem": problem}
+
+
+def _attributes(text: str) -> tuple[dict[str, Any], str]:
+    """Attributes as typed, and what is wrong with them."""
+    try:
+        attributes = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        attributes = None
+    if isinstance(attributes, dict):
+        return attributes, ""
+    return {}, "The attributes are left out: they are not valid JSON yet."
+
+
+def history(row: ProductEmbedding) -> list[dict[str, Any]]:
+    """What is known of the row's past and near future, in order: [{"at", "what"}]."""
+    most = settings.EMBEDDING_MAX_ATTEMPTS
+    ready = row.get_status() == Status.READY
+    events = [(row.wanted_at, "The text changed, or embedding it anew was asked for.")]
+    if row.embedded_at is not None and row.stored_digest is not None:
+        what = "Embedded." if ready else "An earlier text was embedded; its vector is in use meanwhile."
+        events.append((row.embedded_at, what))
+    events.sort()
+    story = [{"at": at, "what": what} for at, what in events]
+    if row.lease_until is not None and row.lease_until > timezone.now():
+        story.append({"at": None, "what": f"A worker is at it, attempt {row.attempts} of {most}."})
+    elif row.attempts:
+        story.append({"at": None, "what": f"Failed {row.attempts} of {most} times; the error stands above."})
+    if not ready and row.is_active and row.next_attempt_at is not None:
+        story.append({"at": row.next_attempt_at, "what": "The next attempt is due."})
+    elif not ready and row.is_active:
+        story.append({"at": None, "what": "No further attempt by itself."})
+    return story
 
 
 def _length(text: str) -> dict[str, Any] | None:
@@ -52,7 +108,7 @@ def _length(text: str) -> dict[str, Any] | None:
     if model is None or not loaded(model):
         return None
     encoder = encoder_for(model)
-    tokens = encoder.count_tokens(text)
+    tokens = encoder.count_tokens(encoder.document_prompt + text)
     return {"tokens": tokens, "window": encoder.window, "too_long": tokens > encoder.window}
 
 

@@ -160,7 +160,7 @@ def _claim(columns: Sequence[Any]) -> Claim:
     """A row of claim()'s query."""
     row, digest, lease, attempts, name, brand, category, short_description, description, attributes = columns
     if isinstance(attributes, str):  # Django leaves jsonb as text for its own fields to parse
-        attributes = json.loads(attributes)
+        attributes = json.loads(attributes, parse_int=float)  # a number of 5,000 digits is no reason to stop
     text = ProductText(name, brand, category, short_description, description, attributes)
     return Claim(row, digest, lease, attempts, text)
 

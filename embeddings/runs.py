@@ -214,9 +214,12 @@ def _due(run: EmbeddingRun) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def describe(run: EmbeddingRun) -> dict[str, Any]:
-    """A run for reports: figures, state, who and when; `rate` in products/s and `eta_s` while it runs."""
-    if run.via_queue and run.finished_at is None:
+def describe(run: EmbeddingRun, fresh: bool = True) -> dict[str, Any]:
+    """A run for reports: figures, state, who and when; `rate` in products/s and `eta_s` while it runs.
+
+    Without `fresh` it is told as the workers noted it some seconds ago, and nothing is counted.
+    """
+    if fresh and run.via_queue and run.finished_at is None:
         follow(run)
     state = run.get_state()
     seconds = ((run.finished_at or timezone.now()) - run.started_at).total_seconds()
@@ -243,6 +246,6 @@ def describe(run: EmbeddingRun) -> dict[str, Any]:
     }
 
 
-def latest(limit: int = 5) -> list[dict[str, Any]]:
+def latest(limit: int = 5, fresh: bool = True) -> list[dict[str, Any]]:
     """The runs that are open, and the last ones that were, newest first."""
-    return [describe(run) for run in EmbeddingRun.objects.select_related("model", "user")[:limit]]
+    return [describe(run, fresh) for run in EmbeddingRun.objects.select_related("model", "user")[:limit]]

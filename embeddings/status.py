@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from catalog.models import Product
-from embeddings import indexes, runs
+from embeddings import census, indexes, runs
 from embeddings.models import EmbeddingModel, ProductEmbedding, Status
+from embeddings.planning import through_indexes
 
 
 def counts(model: EmbeddingModel | None = None) -> dict[str, int]:
@@ -27,16 +28,21 @@ def counts(model: EmbeddingModel | None = None) -> dict[str, int]:
 
 def oldest_pending_s(model: EmbeddingModel) -> float | None:
     """Seconds for which the oldest waiting text has waited; None where nothing waits."""
-    since = ProductEmbedding.objects.filter(model=model).waiting().aggregate(since=Min("wanted_at"))["since"]
+    with through_indexes():
+        rows = ProductEmbedding.objects.filter(model=model).waiting()
+        since = rows.aggregate(since=Min("wanted_at"))["since"]
     return None if since is None else round((timezone.now() - since).total_seconds(), 3)
 
 
 def report() -> dict[str, Any]:
     """Everything `embedding_status --json` prints, the active model's figures on top."""
     model = EmbeddingModel.objects.active()
+    models = list(EmbeddingModel.objects.order_by("pk"))
+    found = census.take()
+    built = indexes.states(models)
     return {
         "model": model.name,
-        "counts": counts(model),
+        "counts": found.of(model.pk),
         "oldest_pending_s": oldest_pending_s(model),
         "index": indexes.state(model),
         "models": [
@@ -45,10 +51,10 @@ def report() -> dict[str, Any]:
                 "name": other.name,
                 "dimensions": other.dimensions,
                 "state": other.state,
-                "counts": counts(other),
-                "index": indexes.state(other),
+                "counts": found.of(other.pk),
+                "index": built[other.pk],
             }
-            for other in EmbeddingModel.objects.order_by("pk")
+            for other in models
         ],
         "failures": failures(model),
         "runs": runs.latest(),
@@ -64,7 +70,8 @@ def failures(model: EmbeddingModel, limit: int = 10) -> list[dict[str, Any]]:
         .annotate(products=Count("id"))
         .order_by("-products", "last_error")[:limit]
     )
-    return [{"message": row["last_error"], "products": row["products"]} for row in found]
+    with through_indexes():
+        return [{"message": row["last_error"], "products": row["products"]} for row in found]
 
 
 def status_of(product: Product) -> dict[str, Any]:
@@ -80,10 +87,11 @@ def status_of(product: Product) -> dict[str, Any]:
     }
 
 
-def rows_by_product(product_ids: list[int]) -> dict[int, Any]:
-    """Rows under the active model with their `status`, without the vectors, in one query."""
+def rows_by_product(product_ids: list[int], model_id: int | None = None) -> dict[int, Any]:
+    """Rows with their `status`, without the vectors, in one query; of the active model if none is named."""
+    of_model = Q(model__state=EmbeddingModel.State.ACTIVE) if model_id is None else Q(model=model_id)
     rows = (
-        ProductEmbedding.objects.filter(product_id__in=product_ids, model__state=EmbeddingModel.State.ACTIVE)
+        ProductEmbedding.objects.filter(of_model, product_id__in=product_ids)
         .select_related("model")
         .defer("vector")
         .with_status()

@@ -23,19 +23,31 @@ CREATE OR REPLACE FUNCTION public.embeddings_identity(
     SELECT concat_ws(E'\\x1f', name, revision, document_prompt, template_version::text)
 $$;
 
+CREATE OR REPLACE FUNCTION public.embeddings_attribute_text(attributes jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    -- The same values as documents.attribute_text.
+    SELECT coalesce(string_agg(worded.value, ', ' ORDER BY worded.place), '') FROM (
+        SELECT a.value #>> '{}' AS value, a.place
+        FROM jsonb_each(CASE jsonb_typeof(attributes) WHEN 'object' THEN attributes ELSE '{}' END)
+            WITH ORDINALITY AS a(key, value, place)
+        WHERE jsonb_typeof(a.value) = 'string' AND length(a.value #>> '{}') BETWEEN 1 AND 60
+        ORDER BY a.place LIMIT 6
+    ) AS worded
+$$;
+
 CREATE OR REPLACE FUNCTION public.embeddings_digest(
     identity text, name text, brand text, category text, short_description text, description text,
     attributes jsonb
 ) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    -- jsonb has one text form whatever order the attributes were written in.
     SELECT encode(sha256(convert_to(concat_ws(E'\\x1f', identity, coalesce(name, ''), coalesce(brand, ''),
         coalesce(category, ''), coalesce(short_description, ''), coalesce(description, ''),
-        coalesce(attributes::text, '')), 'UTF8')), 'hex')
+        public.embeddings_attribute_text(attributes)), 'UTF8')), 'hex')
 $$;
 """
 
 DROP_FUNCTIONS_SQL = """
 DROP FUNCTION IF EXISTS public.embeddings_digest(text, text, text, text, text, text, jsonb);
+DROP FUNCTION IF EXISTS public.embeddings_attribute_text(jsonb);
 DROP FUNCTION IF EXISTS public.embeddings_identity(text, text, text, integer);
 """
 

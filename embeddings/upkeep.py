@@ -1,9 +1,12 @@
 """What a worker mends beside its rows: products a new model does not know yet, indexes that a dead process left."""
 
 import logging
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
-from embeddings import coverage, indexes, runs
+from embeddings import coverage, indexes, locks, runs
 from embeddings.exceptions import IndexBusyError
 from embeddings.models import EmbeddingModel, ProductEmbedding
 
@@ -12,6 +15,27 @@ logger = logging.getLogger("nearshelf.embeddings")
 # While so many rows of a model that is being built still wait, its index would only slow their storing down.
 INDEX_WHEN_WAITING = 1_000
 _PATIENCE_S = 2.0
+SHORTEST_REST_S = 15.0
+
+
+@dataclass
+class Chore:
+    """Something another app wants done now and then in the worker. It rests ten times as long as it takes."""
+
+    do: Callable[[], object]
+    due: float = 0.0
+
+    def run(self) -> None:
+        """Do it if it is due."""
+        started = time.monotonic()
+        if started < self.due:
+            return
+        self.do()
+        now = time.monotonic()
+        self.due = now + max(SHORTEST_REST_S, 10 * (now - started))
+
+
+CHORES: list[Chore] = []
 
 
 def mend() -> None:
@@ -23,7 +47,26 @@ def mend() -> None:
             with suppress(IndexBusyError):  # the next look finds it built, or builds it
                 if indexes.mend(model, wait_s=0):
                     logger.info("Built the index of %s.", model)
+        if model.index_rebuild_wanted_at is not None:
+            _rebuild_index(model)
     runs.note_queue_runs()
+    for chore in CHORES:
+        chore.run()
+
+
+def _rebuild_index(model: EmbeddingModel) -> None:
+    """Do what someone asked for in the admin; whoever is busy with indexes now is not waited for."""
+    with locks.advisory(locks.loading(model.pk)) as free:
+        if not free:
+            return
+        try:
+            indexes.rebuild(model, wait_s=0)
+        except IndexBusyError:
+            return
+    # Not where someone asked again meanwhile.
+    asked = EmbeddingModel.objects.filter(pk=model.pk, index_rebuild_wanted_at=model.index_rebuild_wanted_at)
+    asked.update(index_rebuild_wanted_at=None)
+    logger.info("Built the index of %s anew.", model)
 
 
 def _filling(model: EmbeddingModel) -> bool:

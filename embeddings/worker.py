@@ -11,7 +11,6 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-import django_rq
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -25,7 +24,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker.base import StopRequested
 
-from embeddings import bell, jobs, upkeep
+from embeddings import bell, jobs, samples, upkeep
 from embeddings.encoders import encoder_for
 from embeddings.exceptions import EmbeddingError, ModelUnavailableError
 from embeddings.models import EmbeddingModel
@@ -106,8 +105,11 @@ def run(burst: bool = False) -> None:
     reconciler.start()
     complain = _Complaints()
     # Apart from the reconciler: a large index takes minutes to build, and edits go on meanwhile.
-    upkeeper = threading.Thread(target=_keep_up_forever, name="upkeep", daemon=True)
-    upkeeper.start()
+    for name, work, interval_s in (
+        ("upkeep", upkeep.mend, UPKEEP_S),
+        ("samples", samples.sample, samples.INTERVAL_S),
+    ):
+        threading.Thread(target=_repeat, args=(work, interval_s), name=name, daemon=True).start()
     while not jobs.stopping.is_set():
         try:
             # Asked on a connection that gives up quickly, which the worker's own does not.
@@ -171,14 +173,14 @@ def _reconcile_forever() -> None:
         os.kill(os.getpid(), signal.SIGTERM)  # the main thread may be waiting for a message
 
 
-def _keep_up_forever() -> None:
-    """Complete models that came to life, and mend indexes. Not waited for at the end: a build takes its time."""
-    while not jobs.stopping.wait(UPKEEP_S):
+def _repeat(work: Callable[[], None], interval_s: float) -> None:
+    """Do something beside the rows again and again. Not waited for at the end: building an index takes its time."""
+    while not jobs.stopping.wait(interval_s):
         try:
             close_old_connections()
-            upkeep.mend()
+            work()
         except (DatabaseError, EmbeddingError) as error:
-            logger.warning("Upkeep failed, and is tried again: %s", error)
+            logger.warning("%s failed, and is tried again: %s", threading.current_thread().name, error)
             connection.close()
     connection.close()
 
@@ -206,6 +208,9 @@ class _Complaints:
 
 
 def alive() -> list[dict[str, Any]]:
-    """The workers that Redis has heard of lately: name, state, last heartbeat. Raises RedisError."""
-    workers = EmbeddingWorker.all(queue=django_rq.get_queue(bell.QUEUE))
-    return [{"name": w.name, "state": w.get_state(), "last_heartbeat": w.last_heartbeat} for w in workers]
+    """The workers that Redis has heard of lately: name, host, state, last heartbeat. Raises RedisError."""
+    workers = EmbeddingWorker.all(queue=bell.rope(settings.REDIS_URL))
+    return [
+        {"name": w.name, "host": w.hostname, "state": w.get_state(), "last_heartbeat": w.last_heartbeat}
+        for w in workers
+    ]

@@ -8,7 +8,6 @@ from django.conf import settings
 
 from catalog.lexical import K1
 from search.lexical import Group, Lexeme, LexicalQuery, idf, phrase_sql
-from search.models import Synonym
 from search.parsing import ParsedText, split_code
 from search.spelling import corrections
 from search.statements import fetch
@@ -34,6 +33,12 @@ CROSS JOIN LATERAL (VALUES
 CROSS JOIN LATERAL unnest(to_tsvector(%s::regconfig, w.words)) AS t
 LEFT JOIN search_term AS s ON s.lexeme = t.lexeme
 ORDER BY i.place, w.compound, t.positions[1]
+"""
+
+# As SQL, for every search asks: the ORM takes ten times as long to say this as PostgreSQL to answer it.
+_SYNONYMS_SQL = """
+SELECT lower(term), lower(means), both_ways FROM search_synonym
+WHERE lower(term) = ANY(%(runs)s::text[]) OR (both_ways AND lower(means) = ANY(%(runs)s::text[])) ORDER BY id
 """
 
 _COMPLETE_SQL = """
@@ -67,7 +72,8 @@ class Analysis:
 
 
 def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
-    """Say a parsed query in the terms of the index."""
+    """Say a parsed query in the terms of the index. `text` is the query as typed."""
+    text = text.replace("\x00", " ").strip()
     joined = ["".join(pair) for pair in zip(parsed.words, parsed.words[1:], strict=False)]
     splits = {word: parts for word in parsed.words if (parts := split_code(word))}
     synonyms = _synonyms(parsed.words)
@@ -92,8 +98,8 @@ def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
         ),
         idf=_weights(groups, phrases, size),
         ceiling=_ceiling(groups, phrases, size),
-        text=text.strip(),
-        codes=_codes(parsed, text.strip()),
+        text=text,
+        codes=_codes(parsed, text),
     )
 
 
@@ -126,9 +132,13 @@ def _synonyms(words: Sequence[str]) -> dict[tuple[int, int], list[str]]:
         for start in range(len(words) - length + 1):
             runs[" ".join(words[start : start + length]).lower()].append((start, start + length))
     found: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for run, meaning in Synonym.objects.meanings(list(runs)):
-        for place in runs[run]:
-            found[place].append(meaning)
+    if not runs:
+        return found
+    for term, means, both_ways in fetch(_SYNONYMS_SQL, {"runs": list(runs)}):
+        for place in runs.get(term, ()):
+            found[place].append(means)
+        for place in runs.get(means, ()) if both_ways else ():
+            found[place].append(term)
     return found
 
 

@@ -1,5 +1,7 @@
 """What happens to a query."""
 
+from functools import partial
+
 from django.apps import AppConfig
 
 
@@ -10,5 +12,9 @@ class SearchConfig(AppConfig):
     verbose_name = "Search"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and have the worker keep the count of the catalogue's words fresh."""
+        from embeddings.upkeep import CHORES, Chore
         from search import checks  # noqa: F401
+        from search.terms import refresh_terms
+
+        CHORES.append(Chore(partial(refresh_terms, only_if_changed=True)))

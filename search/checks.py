@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from search.throttles import parse_rate
+from search.api.throttles import parse_rate
 
 RATES = ("SEARCH_THROTTLE_ANON", "SEARCH_THROTTLE_USER", "SEARCH_THROTTLE_BATCH", "SEARCH_THROTTLE_SUGGEST")
 

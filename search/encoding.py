@@ -24,7 +24,9 @@ from embeddings.encoders import encoder_for
 from embeddings.exceptions import EmbeddingError
 from embeddings.models import EmbeddingModel
 from search.exceptions import EncodingUnavailableError
+from search.server_timing import timing
 from search.shared_cache import SharedCache
+from search.statements import fetch
 
 logger = logging.getLogger("nearshelf.search")
 
@@ -32,6 +34,11 @@ Vector = npt.NDArray[np.float32]
 Key = tuple[object, ...]
 
 MAX_BATCH = 32
+
+_MODEL_COLUMNS = [str(field.column) for field in EmbeddingModel._meta.concrete_fields]
+_ACTIVE_MODEL_SQL = (
+    f"SELECT {', '.join(_MODEL_COLUMNS)} FROM embeddings_embeddingmodel WHERE state = 'active'"
+)
 
 
 @dataclass
@@ -129,7 +136,8 @@ def query_vectors(
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
     if missing:
         deadline_s = settings.SEARCH_ENCODE_DEADLINE_S if deadline_s is None else deadline_s
-        vectors = _this_process().encode(model, list(missing.values()), deadline_s)
+        with timing("encode"):
+            vectors = _this_process().encode(model, list(missing.values()), deadline_s)
         for key, vector in zip(missing, vectors, strict=True):
             found[key] = vector
             _remember(key, vector)
@@ -145,10 +153,11 @@ def warm_up(timeout_s: float = 120.0) -> None:
 
 def active_model() -> EmbeddingModel:
     """The model that queries are encoded with. Raises EncodingUnavailableError where there is none."""
-    try:
-        return EmbeddingModel.objects.active()
-    except EmbeddingModel.DoesNotExist as error:
-        raise EncodingUnavailableError("No embedding model is active.") from error
+    # As SQL, for every search asks: the ORM takes ten times as long to say this as PostgreSQL to answer it.
+    rows = fetch(_ACTIVE_MODEL_SQL)
+    if not rows:
+        raise EncodingUnavailableError("No embedding model is active.")
+    return EmbeddingModel.from_db("default", _MODEL_COLUMNS, rows[0])
 
 
 def forget_vectors() -> None:

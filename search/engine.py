@@ -23,8 +23,12 @@ from search.ranking import Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
 from search.scope import Condition, Scope, resolve
 from search.semantic import Vector, VectorSpace
+from search.similar import similar_products
 from search.spelling import corrected_text
+from search.statements import id_array
 from search.stopwatch import Stopwatch
+
+__all__ = ["ranking_of", "search_batch", "search_products", "similar_products"]
 
 logger = logging.getLogger("nearshelf.search")
 
@@ -59,13 +63,18 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
 
 def ranking_of(query: SearchQuery) -> Ranking:
     """The whole result set of a search, best first: what its pages show. Raises InvalidQueryError."""
+    return rank(plan_of(query), resolve(query.filters))
+
+
+def plan_of(query: SearchQuery) -> Plan:
+    """How a search is going to be answered. Raises InvalidQueryError."""
     check(query)
     parsed = parse(query.text)
-    scope, lexical = resolve(query.filters), analyse(parsed, query.text)
+    lexical = analyse(parsed, query.text)
     if (corrected := _correction(lexical)) is not None:
         parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
         lexical = analyse(parsed, corrected)
-    return rank(_plan(query, lexical, _encode([(query, parsed)])[0]), scope)
+    return _plan(query, lexical, _encode([(query, parsed)])[0])
 
 
 def check(query: SearchQuery) -> None:
@@ -174,7 +183,7 @@ def _facets(query: SearchQuery, plan: Plan, scope: Scope, ranking: Ranking) -> d
     for name in query.facets:
         wider = scope.without(name) if name in facets.FILTERABLE else scope
         product_ids = ranking.product_ids if wider == scope else rank(plan, wider).product_ids
-        products = Condition("p.id = ANY(%s::bigint[])", (product_ids,))
+        products = Condition("p.id = ANY(%s::bigint[])", (id_array(product_ids),))
         counted[name] = facets.count(name, products, query.filters)
     return counted
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from search.lexical import LexicalQuery
-from search.statements import fetch
+from search.statements import fetch, id_array
 
 
 def matched_words(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, list[str]]:
@@ -14,7 +14,7 @@ def matched_words(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, 
     tests = ", ".join("search_vector @@ %s::tsquery" for _ in query.groups)
     rows = fetch(
         f"SELECT id, {tests} FROM catalog_product WHERE id = ANY(%s::bigint[])",
-        (*(group.sql for group in query.groups), list(product_ids)),
+        (*(group.sql for group in query.groups), id_array(product_ids)),
     )
     return {
         row[0]: [group.word for group, has in zip(query.groups, row[1:], strict=True) if has] for row in rows

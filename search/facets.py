@@ -1,8 +1,9 @@
 """What the products of a result set have in common, counted."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 
@@ -24,9 +25,10 @@ def unknown_names(names: Sequence[str]) -> list[str]:
     return unknown_attributes([name for name in names if name not in FILTERABLE])
 
 
-def check_names(names: Sequence[str]) -> None:
+def check_names(names: Iterable[str]) -> None:
     """Refuse facets that no product has. Raises InvalidQueryError."""
-    if unknown := unknown_names(names):
+    attributes = [name for name in names if name not in FILTERABLE]
+    if attributes and (unknown := unknown_attributes(attributes)):
         listed = ", ".join(f"“{name}”" for name in unknown)
         raise InvalidQueryError(
             {"facets": [f"Unknown: {listed}; use category, brand, price or the name of an attribute."]}
@@ -44,7 +46,7 @@ def count(name: str, products: Condition, filters: Filters) -> list[FacetValue]:
     return _most_frequent(_counts("p.attributes ->> %s", products, (name,)), ())
 
 
-def _counts(expression: str, products: Condition, params: Sequence[object] = ()) -> dict[object, int]:
+def _counts(expression: str, products: Condition, params: Sequence[object] = ()) -> dict[Any, int]:
     rows = fetch(
         f"SELECT {expression} AS value, count(*) FROM catalog_product AS p WHERE {products.sql} GROUP BY 1",
         (*params, *products.params),
@@ -52,7 +54,7 @@ def _counts(expression: str, products: Condition, params: Sequence[object] = ())
     return {value: number for value, number in rows if value not in (None, "")}
 
 
-def _most_frequent(counts: dict[object, int], selected: Sequence[str]) -> list[FacetValue]:
+def _most_frequent(counts: Mapping[Any, int], selected: Sequence[str]) -> list[FacetValue]:
     """The values with the most products, and those that are selected wherever they stand."""
     values = {str(value): number for value, number in counts.items()}
     for value in selected:
@@ -68,7 +70,7 @@ def _categories() -> list[tuple[int, str, str, str]]:
 
 
 def category_tree(
-    counts: dict[object, int], categories: Sequence[tuple[int, str, str, str]], selected: Sequence[str]
+    counts: Mapping[Any, int], categories: Sequence[tuple[int, str, str, str]], selected: Sequence[str]
 ) -> list[FacetValue]:
     """Categories in the order of their tree; each counts what is in it and below it.
 
@@ -88,7 +90,7 @@ def category_tree(
     ]
 
 
-def price_ranges(counts: dict[object, int], filters: Filters) -> list[FacetValue]:
+def price_ranges(counts: Mapping[Any, int], filters: Filters) -> list[FacetValue]:
     """Ranges that hold about as many products each, between round prices; empty ones are left out."""
     prices = sorted((Decimal(str(price)), number) for price, number in counts.items())
     edges = _edges(prices)

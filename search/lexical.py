@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from catalog.lexical import LEXICAL_DIMENSIONS
 from search.scope import NOTHING, Condition, Scope
-from search.statements import fetch
+from search.statements import fetch, id_array
 
 # Rows that one query may score; beyond, common words only add to the score of what rarer words found.
 CANDIDATE_BUDGET = 12_000
@@ -144,17 +144,16 @@ def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[Ma
         where = condition
         if query.groups:
             where &= Condition("p.search_vector @@ %s::tsquery", (candidate_sql(query.groups),))
+        # Lengths first: they rule out nearly all names for next to nothing. Another case may be a letter longer.
         sql = f"""
-            SELECT m.id, m.score, lower(n.name) = lower(%s) AS exact
-            FROM (
-                SELECT p.id, -(p.lexical_weights <#> %s::sparsevec) AS score
-                FROM catalog_product AS p WHERE {where.sql}
-                ORDER BY score DESC, p.id DESC LIMIT %s
-            ) AS m JOIN catalog_product AS n ON n.id = m.id"""
-        params = (query.text, query.weights, *where.params, limit)
+            SELECT p.id, -(p.lexical_weights <#> %s::sparsevec) AS score,
+                abs(length(p.name) - length(%s)) < 3 AND lower(p.name) = lower(%s) AS exact
+            FROM catalog_product AS p WHERE {where.sql}
+            ORDER BY score DESC, p.id DESC LIMIT %s"""
+        params = (query.weights, query.text, query.text, *where.params, limit)
     if query.codes:
-        union = " UNION ALL " if sql else ""
-        sql += f"{union}SELECT p.id, %s, true FROM catalog_product AS p WHERE p.sku = ANY(%s) AND {condition.sql}"
+        sql = f"({sql}) UNION ALL " if sql else ""
+        sql += f"SELECT p.id, %s, true FROM catalog_product AS p WHERE p.sku = ANY(%s) AND {condition.sql}"
         params = (*params, query.ceiling, list(query.codes), *condition.params)
     if not sql:
         return []
@@ -172,7 +171,7 @@ def keyword_scores(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int,
         return {}
     rows = fetch(
         "SELECT id, -(lexical_weights <#> %s::sparsevec) FROM catalog_product WHERE id = ANY(%s::bigint[])",
-        (query.weights, list(product_ids)),
+        (query.weights, id_array(product_ids)),
     )
     return {product_id: score for product_id, score in rows if score > 0}
 

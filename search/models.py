@@ -4,8 +4,6 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from search.querysets import SynonymQuerySet
-
 
 class Term(models.Model):
     """A lexeme of the keyword index and how many active products have it: what idf is made of."""
@@ -88,8 +86,6 @@ class Synonym(models.Model):
     term = models.CharField(max_length=100, help_text="What customers type, such as “telly”.")
     means = models.CharField(max_length=100, help_text="What the catalogue calls it, such as “television”.")
     both_ways = models.BooleanField(default=True, help_text="Also find the first for the second.")
-
-    objects = SynonymQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["term", "means"], name="synonym_unique")]

@@ -58,7 +58,7 @@ class Ranking:
 
 
 @dataclass
-class _Candidates:
+class Candidates:
     """What both legs found. The arrays run parallel to `product_ids`; NaN: no vector."""
 
     product_ids: list[int]
@@ -74,7 +74,7 @@ class _Candidates:
 
 def rank(plan: Plan, scope: Scope) -> Ranking:
     """Retrieve, fuse and cut off the result set of a query within a scope."""
-    found = _retrieve(plan, scope)
+    found = candidates(plan, scope)
     keyword = fusion.normalise_keyword(found.bm25, plan.lexical.ceiling)
     semantic = fusion.normalise_semantic(found.cosine)
     scores = np.minimum(_fuse(plan, found, semantic, keyword), BEST_INEXACT_SCORE)
@@ -95,7 +95,7 @@ def rank(plan: Plan, scope: Scope) -> Ranking:
     )
 
 
-def _retrieve(plan: Plan, scope: Scope) -> _Candidates:
+def candidates(plan: Plan, scope: Scope) -> Candidates:
     """The union of both legs, in which each candidate has both scores."""
     matches: list[Match] = []
     if plan.mode is not Mode.SEMANTIC:
@@ -109,7 +109,7 @@ def _retrieve(plan: Plan, scope: Scope) -> _Candidates:
         near |= {one.product_id: one for one in similarities(plan.space, plan.vector, missing)}
         bm25 |= keyword_scores(plan.lexical, [pk for pk in product_ids if pk not in bm25])
     exact = {match.product_id for match in matches if match.is_exact}
-    return _Candidates(
+    return Candidates(
         product_ids=product_ids,
         bm25=np.array([bm25.get(pk, 0.0) for pk in product_ids], dtype=np.float64),
         cosine=np.array([near[pk].cosine if pk in near else np.nan for pk in product_ids], dtype=np.float64),
@@ -136,7 +136,7 @@ def _semantic_candidates(plan: Plan, scope: Scope, matches: Sequence[Match]) -> 
     return [neighbour for neighbour in found if neighbour.cosine >= settings.SEARCH_SEMANTIC_FLOOR]
 
 
-def _fuse(plan: Plan, found: _Candidates, semantic: Scores, keyword: Scores) -> Scores:
+def _fuse(plan: Plan, found: Candidates, semantic: Scores, keyword: Scores) -> Scores:
     if plan.mode is Mode.KEYWORD:
         return keyword
     if plan.mode is Mode.SEMANTIC:

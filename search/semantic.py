@@ -13,14 +13,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 from django.conf import settings
 
 from embeddings.models import EmbeddingModel
 from search.scope import NOTHING, Condition, Scope
-from search.statements import fetch
+from search.statements import fetch, id_array
 from search.terms import catalogue_size
 
 CATEGORY_EXACT_FACTOR = 3
+# A walk through the graph may take this many times the rows that a filter without bearing on the query would take.
+WALK_PATIENCE = 3
 
 Vector = npt.NDArray[np.float32]
 
@@ -130,7 +133,7 @@ def similarities(space: VectorSpace, vector: Vector, product_ids: Sequence[int])
         return []
     return _neighbours(
         f"SELECT {space.columns} FROM {space.table} AND e.product_id = ANY(%s::bigint[])",
-        (vector_literal(vector), list(product_ids)),
+        (vector_literal(vector), id_array(product_ids)),
     )
 
 
@@ -148,33 +151,38 @@ def read_vectors(space: VectorSpace, product_ids: Sequence[int]) -> dict[int, Ve
     rows = fetch(
         f"SELECT e.product_id, e.vector::halfvec({space.dimensions})::real[] FROM {space.table}"
         " AND e.product_id = ANY(%s::bigint[])",
-        (list(product_ids),),
+        (id_array(product_ids),),
     )
     return {product_id: np.array(values, dtype=np.float32) for product_id, values in rows}
 
 
 def vector_literal(vector: Vector) -> str:
-    """A vector as pgvector reads it, with the precision that a halfvec keeps."""
-    return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
+    """A vector as pgvector reads it."""
+    return orjson.dumps(
+        np.ascontiguousarray(vector, dtype=np.float32), option=orjson.OPT_SERIALIZE_NUMPY
+    ).decode()
 
 
 def _exact(space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int) -> list[Neighbour]:
-    """Compare every row that the filters keep, found through the catalogue's indexes on price and brand."""
-    where = scope.without("brand").condition("e") & other
-    planner: dict[str, object] = {"jit": "off"}
-    found_by = scope.without("category")
-    if not found_by.is_open:
-        chosen = found_by.condition("b", with_active=False)
-        where &= Condition(
-            f"e.product_id IN (SELECT b.id FROM catalog_product AS b WHERE {chosen.sql})", chosen.params
+    """Compare every row that the filters keep, found through the catalogue's indexes on price and brand.
+
+    The ids go into one array, in whose order the index on vectors is read once: a join would look each one up.
+    """
+    if scope.without("category").is_open:
+        where = scope.condition("e")
+    else:
+        chosen = scope.condition("b", with_active=False)
+        where = Condition(
+            f"e.is_active AND e.product_id = ANY(ARRAY(SELECT b.id FROM catalog_product AS b WHERE {chosen.sql}))",
+            chosen.params,
         )
-        # Vectors fill pages: reading all of them to hash a few thousand rows is what the planner underestimates.
-        planner |= {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off"}
+    where &= other
     return _neighbours(
         f"SELECT {space.columns} FROM {space.table} AND {where.sql}"
         f" ORDER BY ({space.distance}) + 0, e.product_id DESC LIMIT %s",
         (literal, *where.params, literal, limit),
-        planner,
+        # Other processes would take longer to start than these rows take to compare.
+        {"jit": "off", "max_parallel_workers_per_gather": 0, "enable_seqscan": "off"},
     )
 
 
@@ -184,20 +192,24 @@ def _by_index(
     """Walk the HNSW graph until enough rows have passed the filters, then put them in order.
 
     The first rows that the graph offers under a filter are not always the nearest, so it is walked over as many as
-    SEARCH_FILTERED_ROWS of all products, of which the filter keeps about `share`. Relaxed order returns them in
-    batches, which the planner takes for one sorted list, hence the `+ 0`.
+    SEARCH_FILTERED_ROWS of all products, of which the filter keeps about `share`. Where that takes several times as
+    long as it should, what is kept lies far from the vector, and nothing is returned: the graph would be walked
+    almost to its end. Relaxed order returns rows in batches, which the planner takes for one sorted list, hence
+    the `+ 0`.
     """
     where = scope.without("brand").condition("e") & other
     if scope.brands:
-        # As a scalar, for the planner would turn EXISTS into a join and lose the index's order.
+        # IS TRUE keeps the planner from making a join of it and losing the index's order: the ids are hashed once.
         where &= Condition(
-            "(SELECT b.brand FROM catalog_product AS b WHERE b.id = e.product_id) = ANY(%s::text[])",
+            "(e.product_id IN (SELECT b.id FROM catalog_product AS b WHERE b.brand = ANY(%s::text[]))) IS TRUE",
             (list(scope.brands),),
         )
-    looked_at = settings.SEARCH_EF_SEARCH if scope.is_open else settings.SEARCH_FILTERED_ROWS
+    is_open = scope.is_open and not other.sql
+    looked_at = settings.SEARCH_EF_SEARCH if is_open else settings.SEARCH_FILTERED_ROWS
     fetched = max(limit, math.ceil(share * looked_at))
-    return _neighbours(
-        f"SELECT * FROM (SELECT {space.columns} FROM {space.table} AND {where.sql}"
+    patience = math.ceil(WALK_PATIENCE * fetched / max(share, 1e-6))
+    rows = fetch(
+        f"SELECT *, count(*) OVER () FROM (SELECT {space.columns} FROM {space.table} AND {where.sql}"
         f" ORDER BY {space.distance} LIMIT %s) AS found ORDER BY distance + 0, product_id DESC LIMIT %s",
         (literal, *where.params, literal, fetched, limit),
         {
@@ -206,7 +218,10 @@ def _by_index(
             "enable_sort": "off",
             "hnsw.iterative_scan": "relaxed_order",
             "hnsw.ef_search": min(1000, max(limit, settings.SEARCH_EF_SEARCH)),
-            "hnsw.max_scan_tuples": settings.SEARCH_MAX_SCAN_TUPLES,
+            "hnsw.max_scan_tuples": min(settings.SEARCH_MAX_SCAN_TUPLES, patience),
             "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
         },
     )
+    if not rows or rows[0][3] < fetched:
+        return []
+    return [Neighbour(pk, 1.0 - distance, category) for pk, distance, category, _ in rows]

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from catalog.models import Product
-from embeddings.models import EmbeddingModel
 from search import fusion
 from search.analysis import analyse
 from search.diversity import diversify
-from search.exceptions import InvalidQueryError, ProductNotFoundError
+from search.encoding import active_model
+from search.exceptions import EncodingUnavailableError, InvalidQueryError, ProductNotFoundError
 from search.explain import shared_with
 from search.hydrate import hydrate
 from search.lexical import keyword_candidates
@@ -142,8 +142,8 @@ def _scope(query: SimilarQuery, seed: Product) -> Scope:
 
 def _space() -> VectorSpace | None:
     try:
-        return VectorSpace.of(EmbeddingModel.objects.active())
-    except EmbeddingModel.DoesNotExist:
+        return VectorSpace.of(active_model())
+    except EncodingUnavailableError:
         return None
 
 

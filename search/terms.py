@@ -84,6 +84,7 @@ INSERT INTO search_suggestion AS s (kind, key, text, target, product_id, documen
     WHERE (s.key, s.target, s.documents, s.is_frequent)
         IS DISTINCT FROM (EXCLUDED.key, EXCLUDED.target, EXCLUDED.documents, EXCLUDED.is_frequent);
 ANALYZE search_suggestion, search_word, search_term;
+DROP TABLE fresh_term, fresh_word, fresh_suggestion;
 """
 
 _WRITES_SQL = """

@@ -6,6 +6,7 @@ kind, turned by about 17 degrees, lies where the product's own would: the index 
 
 from collections import defaultdict
 from collections.abc import Callable
+from io import StringIO
 from random import Random
 
 import numpy as np
@@ -40,7 +41,7 @@ def prepare(count: int, encoded: int, say: Say) -> EmbeddingModel:
         return model
     say(f"Making {count:,} products.")
     Product.objects.filter(pk__in=Product.objects.order_by("pk")[count:].values("pk")).delete()
-    call_command("generate_catalogue", count=count, verbosity=0)
+    call_command("generate_catalogue", count=count, stdout=StringIO())
     _fill_vectors(model, min(count, encoded), say)
     say("Building the index.")
     indexes.build(model)
@@ -82,12 +83,12 @@ def _perturb(products: list[Product], vectors: Vectors, encoded: int, kinds: dic
     noise = np.random.default_rng(SEED)
     for place in range(encoded, len(products)):
         alike = next(kinds[kind] for kind in _kinds(products[place]) if kind in kinds)
-        copy = vectors[pick(alike)] + NOISE * _unit(noise.standard_normal(vectors.shape[1]))
-        vectors[place] = _unit(copy)
+        step = _unit(noise.standard_normal((vectors.shape[1],)))
+        vectors[place] = _unit(np.add(vectors[pick(alike)], NOISE * step))
 
 
-def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return vector / np.linalg.norm(vector)
+def _unit(vector: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    return np.asarray(vector / np.linalg.norm(vector))
 
 
 def _text(product: Product) -> str:

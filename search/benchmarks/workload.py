@@ -1,7 +1,7 @@
 """What is asked of the made-up catalogue: queries, and filters that keep a known share of it."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 
@@ -61,7 +61,7 @@ class Filter:
     scope: Scope
     kept: npt.NDArray[np.bool_]
     correlated: bool
-    fits: Callable[[int], bool]  # whether a query about this category belongs to the filter's rows
+    topics: frozenset[int]  # categories that the queries are about
 
     @property
     def keeps(self) -> float:
@@ -119,25 +119,24 @@ def read_rows(model: EmbeddingModel) -> Rows:
 
 def filters(rows: Rows) -> list[Filter]:
     """Filters by category (queries within and without), price, and brand; and none at all."""
-    found = [_filter("none", rows, Scope(), False, lambda category: True)]
+    everything = frozenset(int(category) for category in np.unique(rows.categories))
+    found = [_filter("none", rows, Scope(), False, everything)]
     for share in SHARES:
         scope = _category_scope(rows, share)
         inside = frozenset(scope.category_ids or ())
         name = "category + price" if share <= ONE_CATEGORY else "category"
-        found.append(_filter(name, rows, scope, True, inside.__contains__))
-        found.append(
-            _filter(name, rows, scope, False, lambda category, inside=inside: category not in inside)
-        )
-        found.append(
-            _filter("price", rows, Scope(**_price_range(rows.prices, share)), False, lambda category: True)
-        )
+        found.append(_filter(name, rows, scope, True, inside))
+        found.append(_filter(name, rows, scope, False, everything - inside))
+        scope = _priced(Scope(), rows.prices, share)
+        found.append(_filter("price", rows, scope, False, everything))
         scope = _brand_scope(rows, share)
         name = "brand" if scope.price_min is None else "brand + price"
-        found.append(_filter(name, rows, scope, False, lambda category: True))
-    return found
+        found.append(_filter(name, rows, scope, False, everything))
+    # Of a small catalogue, a thousandth may be nothing.
+    return [one for one in found if one.kept.any()]
 
 
-def _filter(name: str, rows: Rows, scope: Scope, correlated: bool, fits: Callable[[int], bool]) -> Filter:
+def _filter(name: str, rows: Rows, scope: Scope, correlated: bool, topics: frozenset[int]) -> Filter:
     kept = np.ones(len(rows.ids), dtype=bool)
     if scope.category_ids is not None:
         kept &= np.isin(rows.categories, scope.category_ids)
@@ -145,7 +144,7 @@ def _filter(name: str, rows: Rows, scope: Scope, correlated: bool, fits: Callabl
         kept &= np.isin(rows.brands, scope.brands)
     if scope.price_min is not None and scope.price_max is not None:
         kept &= (rows.prices >= float(scope.price_min)) & (rows.prices <= float(scope.price_max))
-    return Filter(name, scope, kept, correlated, fits)
+    return Filter(name, scope, kept, correlated, topics)
 
 
 def _category_scope(rows: Rows, share: float) -> Scope:
@@ -156,9 +155,8 @@ def _category_scope(rows: Rows, share: float) -> Scope:
     while sum(counts[pk] for pk in chosen) < share * len(rows.ids) * 0.9:
         chosen.append(ordered[len(chosen)])
     kept = np.isin(rows.categories, chosen)
-    if share > ONE_CATEGORY:
-        return Scope(category_ids=tuple(chosen))
-    return Scope(category_ids=tuple(chosen), **_price_range(rows.prices[kept], share / kept.mean()))
+    scope = Scope(category_ids=tuple(chosen))
+    return scope if share > ONE_CATEGORY else _priced(scope, rows.prices[kept], share / kept.mean())
 
 
 def _brand_scope(rows: Rows, share: float) -> Scope:
@@ -168,10 +166,10 @@ def _brand_scope(rows: Rows, share: float) -> Scope:
     kept = np.isin(rows.brands, names)
     if kept.mean() <= 1.5 * share:
         return Scope(brands=names)
-    return Scope(brands=names, **_price_range(rows.prices[kept], share / kept.mean()))
+    return _priced(Scope(brands=names), rows.prices[kept], share / kept.mean())
 
 
-def _price_range(prices: npt.NDArray[np.float64], share: float) -> dict[str, object]:
-    """Prices around the median that this share of the products has."""
+def _priced(scope: Scope, prices: npt.NDArray[np.float64], share: float) -> Scope:
+    """The scope narrowed to prices around the median, which this share of the products has."""
     low, high = np.quantile(prices, [0.5 - share / 2, 0.5 + share / 2])
-    return {"price_min": Decimal(f"{low:.2f}"), "price_max": Decimal(f"{high:.2f}")}
+    return replace(scope, price_min=Decimal(f"{low:.2f}"), price_max=Decimal(f"{high:.2f}"))

@@ -5,8 +5,8 @@ from typing import Any
 from django import template
 from django.conf import settings
 
-from search import formats
-from search.placeholders import Placeholder, placeholder
+from search.storefront import formats
+from search.storefront.placeholders import Placeholder, placeholder
 
 register = template.Library()
 register.filter(formats.money)

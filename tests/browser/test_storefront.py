@@ -38,7 +38,7 @@ def shop(live_server: Any, make_product: MakeProduct, make_category: Callable[..
 
 def search(page: Page, words: str) -> None:
     page.goto("/")
-    page.get_by_role("searchbox").fill(words)
+    page.locator("#q").fill(words)
     page.get_by_role("button", name="Search", exact=True).click()
 
 
@@ -49,13 +49,13 @@ def test_a_visitor_searches_filters_turns_pages_and_looks_at_a_product(page: Pag
 
     page.get_by_role("button", name="By words").click()
     expect(page.get_by_role("button", name="By words")).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_role("searchbox")).to_have_value("drill")
+    expect(page.locator("#q")).to_have_value("drill")
 
     page.get_by_role("navigation", name="Brand").get_by_role("link", name="Bormund").click()
     expect(page.locator(".results-count")).to_contain_text("22 products")
     page.get_by_role("navigation", name="Category").get_by_role("link", name="Hammer drills").click()
     expect(page.locator(".results-count")).to_contain_text("15 products")
-    expect(page.get_by_role("searchbox")).to_have_value("drill")
+    expect(page.locator("#q")).to_have_value("drill")
     page.get_by_role("link", name="Remove Brand: Bormund").click()
     expect(page.locator(".results-count")).to_contain_text("30 products")
 
@@ -82,11 +82,11 @@ def test_a_visitor_searches_filters_turns_pages_and_looks_at_a_product(page: Pag
 
 def test_blank_fields_stay_out_of_the_address(page: Page, shop: None) -> None:
     search(page, "drill")
-    page.get_by_role("searchbox").press("Enter")
+    page.locator("#q").press("Enter")
     page.wait_for_load_state()
     assert page.url.endswith("/?q=drill")
     page.go_back()
-    expect(page.get_by_role("searchbox")).to_be_enabled()
+    expect(page.locator("#q")).to_be_enabled()
 
 
 def test_an_explanation_is_one_click_away(page: Page, shop: None) -> None:
@@ -97,7 +97,7 @@ def test_an_explanation_is_one_click_away(page: Page, shop: None) -> None:
 
 def test_the_keyboard_is_enough(page: Page, shop: None) -> None:
     page.goto("/")
-    expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page.locator("#q")).to_be_focused()
     page.keyboard.type("drill")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Results for drill")

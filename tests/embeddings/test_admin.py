@@ -70,8 +70,11 @@ def test_the_panel_says_why_it_failed_and_what_to_do(staff: Client, make_product
     assert "5 of 5" in page
 
 
-def test_the_page_of_a_new_product_has_no_panel_yet(staff: Client) -> None:
-    assert "Save the product first" in staff.get(f"{LIST}add/").content.decode()
+def test_the_page_of_a_new_product_shows_but_the_preview(staff: Client) -> None:
+    page = staff.get(f"{LIST}add/").content.decode()
+    assert "embedded within a second or two after it is saved" in page
+    assert "Nothing yet: write a name." in page
+    assert "embedding-badge" not in page
 
 
 @pytest.mark.parametrize(

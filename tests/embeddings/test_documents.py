@@ -25,7 +25,7 @@ def test_important_fields_come_first() -> None:
         attributes={"colour": "red"},
     )
     assert product_text(product) == (
-        "Hammer drill. Borvik. Tools > Drills. For masonry. Drills concrete. colour: red"
+        "Hammer drill. Borvik. Tools > Drills. For masonry. Drills concrete. red"
     )
 
 
@@ -34,8 +34,12 @@ def test_empty_fields_leave_no_trace() -> None:
 
 
 def test_numbers_and_flags_are_left_out_of_the_attributes() -> None:
-    assert attribute_text({"weight": 3.5, "cordless": True, "code": "123", "colour": "red"}) == "colour: red"
+    assert attribute_text({"weight": 3.5, "in_stock": True, "colour": "red", "volt": "18 V"}) == "18 V, red"
+
+
+def test_a_brand_in_the_name_and_a_description_that_repeats_it_are_not_said_twice() -> None:
+    assert product_text(text(name="Borvik saw", brand="Borvik", description="Borvik  saw")) == "Borvik saw"
 
 
 def test_the_text_is_capped() -> None:
-    assert len(product_text(text(name="Nail", description="long " * 10_000))) == MAX_CHARACTERS
+    assert len(product_text(text(name="long " * 10_000))) == MAX_CHARACTERS

@@ -136,8 +136,10 @@ def test_an_old_job_that_finishes_last_overwrites_nothing(shop: Shop, crew: Crew
     Product.objects.filter(pk__in=[product.pk for product in products]).update(name="Garden hose")
     quick.wake()
     wait_until_settled()
+    quick.sleep()  # nobody is to mend what the slow one would spoil
+    slow.hold("claiming")
     slow.go_on("encoded")
-    slow.sleep()
+    slow.wait_at("claiming")
     assert statuses() == {"ready": 5}
     assert_exact(encoder)
 

@@ -100,12 +100,18 @@ def _sql(statement: str, *values: Any) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"price": 3}, {"image_url": "https://example.com/a.png"}, {"is_active": True}, {"currency": "USD"}],
+    [
+        {"price": 3},
+        {"image_url": "https://example.com/a.png"},
+        {"is_active": True},
+        {"currency": "USD"},
+        {"attributes": {"colour": "red", "in stock": False, "stock": 7}},
+    ],
 )
 def test_what_the_encoder_does_not_read_re_embeds_nothing(
     change: dict, make_product: Any, embed: Any
 ) -> None:
-    product = make_product()
+    product = make_product(attributes={"colour": "red", "in stock": True, "stock": 8})
     embed()
     before = row(product)
     Product.objects.filter(pk=product.pk).update(**change)
@@ -309,3 +315,16 @@ def test_a_vector_that_postgresql_refuses_fails_alone(
     assert (outcome.stored, outcome.failed) == (1, 1)
     assert_settled(encoder, good)
     assert "NaN" in row(bad).last_error
+
+
+@pytest.mark.parametrize("give_up", [pipeline.release, lambda claims: pipeline.fail(claims[0], "too late")])
+def test_a_worker_whose_lease_ran_out_takes_nothing_from_the_next(
+    give_up: Callable[[Any], Any], make_product: Any, model: EmbeddingModel
+) -> None:
+    product = make_product()
+    late = pipeline.claim(model, 10)
+    ProductEmbedding.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert len(pipeline.claim(model, 10)) == 1
+    give_up(late)
+    found = row(product)
+    assert (found.status, found.attempts, found.last_error) == ("processing", 2, "")

@@ -1,20 +1,44 @@
 """What tests of search and of the API may use."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 
-from search import attributes, categories, redis_client
+from catalog.models import Category, Product
+from embeddings import pipeline
+from search import attributes, categories, encoding, redis_client
+from search.terms import forget_size, refresh_terms
+
+DEMO = Path(__file__).parents[2] / "catalog" / "demo" / "products.jsonl"
 
 
 @pytest.fixture(autouse=True)
 def _start_afresh() -> None:
     """Forget what this process remembers of the catalogue and of Redis."""
     attributes.names.forget()
+    forget_size()
     categories.forget()
     redis_client.try_again()
+
+
+@pytest.fixture(scope="module")
+def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The demo catalogue with its real vectors, embedded once for all tests of a file."""
+    with django_db_blocker.unblock():
+        call_command("import_products", str(DEMO), verbosity=0)
+        pipeline.drain()
+        refresh_terms()
+        encoding.warm_up()
+        yield
+        Product.objects.all().delete()
+        while Category.objects.exists():
+            Category.objects.filter(children=None).delete()
+        refresh_terms()
 
 
 @pytest.fixture

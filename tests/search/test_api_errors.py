@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
-from search import problems
+from search.api import problems
 from tests.search.conftest import bad_fields, problem
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from search.bodies import parse_batch, parse_seeds
+from search.api.bodies import parse_batch, parse_seeds
 from search.exceptions import InvalidQueryError
 from search.query import Filters, Mode, Seed, SeedQuery
 

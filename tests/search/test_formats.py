@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from search.formats import attribute_name, attribute_value, money, percent, picture_address, price_range
+from search.storefront.formats import (
+    attribute_name,
+    attribute_value,
+    money,
+    percent,
+    picture_address,
+    price_range,
+)
 
 
 @pytest.mark.parametrize(

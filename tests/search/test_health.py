@@ -9,7 +9,8 @@ from django.test import Client
 
 from embeddings import encoders
 from embeddings.models import EmbeddingModel
-from search import health, redis_client, warmup
+from search import redis_client
+from search.api import health, warmup
 
 pytestmark = pytest.mark.django_db
 

@@ -20,6 +20,8 @@ def test_requests_go_on_through_a_swap_and_back(
     settings: Any,
 ) -> None:
     settings.SEARCH_THROTTLE_ANON = ""
+    # Every product is in every answer, so that a missing one shows.
+    settings.SEARCH_CUTOFF, settings.SEARCH_SEMANTIC_FLOOR = 0.0, -1.0
     for name in ("Claw hammer", "Kitchen knife", "Cordless drill", "Red wool shirt", "Steel kettle"):
         make_product(name)
     tiny = model_registry.add_model(tiny_path)

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from django.http import QueryDict
 
-from search import navigation
 from search.query import Filters, Mode
 from search.results import FacetValue, SearchResult
+from search.storefront import navigation
 
 TREE = [
     FacetValue("garden", "Garden", 4),

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
+from search.api.parameters import parse_search, parse_similar
 from search.exceptions import InvalidQueryError
-from search.parameters import parse_search, parse_similar
 from search.query import Filters, Fusion, Mode, SearchQuery
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from search.placeholders import TONES, VARIANTS, glyph_of, initials_of, placeholder
+from search.storefront.placeholders import TONES, VARIANTS, glyph_of, initials_of, placeholder
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
 
@@ -50,7 +50,7 @@ def test_every_drawing_and_colour_that_may_be_named_exists() -> None:
     drawings = set(re.findall(r'id="glyph-(\w+)"', (TEMPLATES / "storefront/_glyphs.html").read_text()))
     style = (TEMPLATES / "static/storefront/shop.css").read_text()
     words = re.findall(
-        r'\("(\w+)", (\d+), "[^"]+"\)', (settings.BASE_DIR / "search/placeholders.py").read_text()
+        r'\("(\w+)", (\d+), "[^"]+"\)', (settings.BASE_DIR / "search/storefront/placeholders.py").read_text()
     )
     assert {glyph for glyph, _ in words} == drawings
     assert all(f".tone-{tone} " in style for tone in range(TONES))

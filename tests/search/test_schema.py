@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from search import schema as document
+from search.api import schema as document
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 from django.core.checks import run_checks
 from django.test import Client
 
-from search import redis_client, throttles
-from search.throttles import parse_rate
+from search import redis_client
+from search.api import throttles
+from search.api.throttles import parse_rate
 from tests.search.conftest import problem
 
 pytestmark = pytest.mark.django_db

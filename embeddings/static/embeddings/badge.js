@@ -13,8 +13,10 @@
     if (!document.hidden) {
       const ids = [...new Set(badges.map((badge) => badge.dataset.product))].join(",");
       try {
-        const url = badgeUrl();
-        const response = await fetch(`${url}?ids=${ids}`, { credentials: "same-origin" });
+        const query = new URLSearchParams({ ids });
+        const model = new URLSearchParams(location.search).get("embedding_model");
+        if (model) query.set("embedding_model", model);
+        const response = await fetch(`${badgeUrl()}?${query}`, { credentials: "same-origin" });
         if (!response.ok) return;
         const found = await response.json();
         for (const badge of badges) {

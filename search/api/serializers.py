@@ -1,5 +1,5 @@
 """What answers look like. Products of the list pass through these; hits are rendered from plain values
-(search/rendering.py), for which these are the description."""
+(search/api/rendering.py), for which these are the description."""
 
 from typing import Any
 

@@ -5,9 +5,9 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from search import serializers
-from search.bodies import MAX_SEEDS, MAX_WEIGHT
-from search.forms import (
+from search.api import serializers
+from search.api.bodies import MAX_SEEDS, MAX_WEIGHT
+from search.api.forms import (
     DEFAULT_PAGE_SIZE,
     DEFAULT_SIMILAR,
     DEFAULT_SUGGESTIONS,
@@ -16,8 +16,8 @@ from search.forms import (
     MAX_SIMILAR,
     MAX_VALUES,
 )
-from search.pagination import ORDERINGS
-from search.problems import CONTENT_TYPE
+from search.api.pagination import ORDERINGS
+from search.api.problems import CONTENT_TYPE
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
 from search.suggest import MAX_SUGGESTIONS
 

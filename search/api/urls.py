@@ -3,8 +3,8 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularSwaggerView
 
-from search import views
-from search.schema import SchemaView
+from search.api import views
+from search.api.schema import SchemaView
 
 app_name = "api"
 

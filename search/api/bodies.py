@@ -4,9 +4,9 @@ from typing import Any
 
 from django.utils.datastructures import MultiValueDict
 
+from search.api.forms import DEFAULT_SIMILAR, SeedForm, existing_categories
+from search.api.parameters import Errors, cleaned, filters_of, flaw_of, parse_search, unknown_name
 from search.exceptions import InvalidQueryError
-from search.forms import DEFAULT_SIMILAR, SeedForm, existing_categories
-from search.parameters import Errors, cleaned, filters_of, flaw_of, parse_search, unknown_name
 from search.query import MAX_BATCH, SearchQuery, Seed, SeedQuery
 
 MAX_SEEDS = 20

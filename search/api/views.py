@@ -12,15 +12,15 @@ from rest_framework.views import APIView
 
 from catalog.models import Product
 from embeddings import status
-from search import openapi, rendering
-from search.bodies import parse_batch, parse_seeds
+from search.api import openapi, rendering
+from search.api.bodies import parse_batch, parse_seeds
+from search.api.filters import ProductFilter, ProductFilterBackend
+from search.api.pagination import KeysetPagination
+from search.api.parameters import check_names, parse_search, parse_similar, parse_suggest
+from search.api.serializers import ProductDetailSerializer, ProductSerializer
 from search.categories import category_tree
 from search.engine import search_batch, search_products
 from search.exceptions import InvalidQueryError, ProductNotFoundError
-from search.filters import ProductFilter, ProductFilterBackend
-from search.pagination import KeysetPagination
-from search.parameters import check_names, parse_search, parse_similar, parse_suggest
-from search.serializers import ProductDetailSerializer, ProductSerializer
 from search.similar import similar_products, similar_to_seeds
 from search.suggest import suggest
 

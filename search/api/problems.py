@@ -13,8 +13,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from search.api.renderers import dump
 from search.exceptions import InvalidQueryError, SearchError
-from search.renderers import dump
 
 logger = logging.getLogger("nearshelf.api")
 

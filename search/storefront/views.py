@@ -11,16 +11,16 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from catalog.models import Category, Product
-from search import navigation
+from search.api.parameters import parse_search
 from search.categories import CategoryNode, category_tree
 from search.engine import search_products
 from search.exceptions import InvalidQueryError, SearchError
 from search.hydrate import hydrate
-from search.navigation import Asked
-from search.parameters import parse_search
 from search.query import Filters, Mode, SearchQuery, SimilarQuery
 from search.results import Hit, SearchResult
 from search.similar import similar_products
+from search.storefront import navigation
+from search.storefront.navigation import Asked
 
 FACETS = ("category", "brand", "price")
 NEWEST = 8

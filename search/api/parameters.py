@@ -7,8 +7,15 @@ from typing import Any, Protocol
 from django import forms
 from django.http import QueryDict
 
+from search.api.forms import (
+    DEFAULT_SIMILAR,
+    DEFAULT_SUGGESTIONS,
+    ManyField,
+    SearchForm,
+    SimilarForm,
+    SuggestForm,
+)
 from search.exceptions import InvalidQueryError, ProductNotFoundError
-from search.forms import DEFAULT_SIMILAR, DEFAULT_SUGGESTIONS, ManyField, SearchForm, SimilarForm, SuggestForm
 from search.query import Filters, Fusion, Mode, SearchQuery, SimilarQuery
 
 Errors = dict[str, list[str]]

@@ -17,8 +17,9 @@ from embeddings import indexes, status
 from embeddings.checks import MINIMUM_PGVECTOR
 from embeddings.encoders import loaded
 from embeddings.models import EmbeddingModel, ProductEmbedding
-from search import redis_client, warmup
-from search.renderers import dump
+from search import redis_client
+from search.api import warmup
+from search.api.renderers import dump
 
 logger = logging.getLogger("nearshelf.search")
 

@@ -10,9 +10,9 @@ from django.core.paginator import Paginator
 from django.http import QueryDict
 from django.urls import reverse
 
-from search.formats import price_range
 from search.query import MAX_DEPTH, Filters, Mode
 from search.results import FacetValue, SearchResult
+from search.storefront.formats import price_range
 
 PAGE_SIZE = 20
 SHOWN = 8  # brands

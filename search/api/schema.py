@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from search.views import CachedView
+from search.api.views import CachedView
 
 
 @cache

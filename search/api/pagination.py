@@ -19,9 +19,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
+from search.api.forms import DEFAULT_PAGE_SIZE, WordField
+from search.api.parameters import form_errors
 from search.exceptions import InvalidQueryError
-from search.forms import DEFAULT_PAGE_SIZE, WordField
-from search.parameters import form_errors
 from search.query import MAX_PAGE_SIZE
 
 ORDERINGS = ("-id", "id", "sku", "-sku", "price", "-price")

@@ -34,8 +34,8 @@ class SessionAuthentication(authentication.SessionAuthentication):
 class _BasicScheme(BasicScheme):
     """The same description for our class."""
 
-    target_class = "search.authentication.BasicAuthentication"
+    target_class = "search.api.authentication.BasicAuthentication"
 
 
 class _SessionScheme(SessionScheme):
-    target_class = "search.authentication.SessionAuthentication"
+    target_class = "search.api.authentication.SessionAuthentication"

@@ -9,9 +9,9 @@ from django_filters import rest_framework as filters
 
 from catalog.models import Product
 from catalog.querysets import ProductQuerySet
+from search.api.forms import FilterForm, ManyField, existing_categories, unknown_category
+from search.api.parameters import check_names, check_texts, form_errors
 from search.exceptions import InvalidQueryError
-from search.forms import FilterForm, ManyField, existing_categories, unknown_category
-from search.parameters import check_names, check_texts, form_errors
 
 
 class ProductFilter(filters.FilterSet):

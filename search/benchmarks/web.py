@@ -1,0 +1,202 @@
+"""Requests over HTTP: a real gunicorn as `serve` runs it, and clients that keep their connections."""
+
+import http.client
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice, repeat
+from queue import Empty, SimpleQueue
+from urllib.parse import urlencode
+
+import numpy as np
+from django.conf import settings
+from django.urls import NoReverseMatch, reverse
+
+from search.benchmarks import scratch
+from search.benchmarks.exceptions import BenchmarkError
+
+START_S = 120.0
+_TIMING = re.compile(r"(\w+);dur=([\d.]+)")
+ROUNDS = 10
+
+
+@dataclass
+class Answers:
+    """What the clients saw of one endpoint, in milliseconds."""
+
+    times: list[float] = field(default_factory=list)
+    encode: list[float] = field(default_factory=list)
+    sql: list[float] = field(default_factory=list)
+    seconds: float = 0.0  # while they were asked
+
+    def add(self, other: "Answers") -> None:
+        """Take what another round saw."""
+        self.times += other.times
+        self.encode += other.encode
+        self.sql += other.sql
+        self.seconds += other.seconds
+
+    def figures(self) -> dict[str, float]:
+        """The percentiles, and how many requests a second were answered."""
+        return {
+            "p50_ms": round(float(np.percentile(self.times, 50)), 2),
+            "p95_ms": round(float(np.percentile(self.times, 95)), 2),
+            "encode_p50_ms": round(float(np.median(self.encode)), 2),
+            "sql_p50_ms": round(float(np.median(self.sql)), 2),
+            "requests_per_s": round(len(self.times) / self.seconds, 1),
+        }
+
+
+@contextmanager
+def server(workers: int, threads: int) -> Iterator[int]:
+    """Run the shop's web server on the current database; yield its port on the loopback interface."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}"]
+    command += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)]
+    command += ["--log-level", "warning", "--no-control-socket", "--chdir", str(settings.BASE_DIR)]
+    environment = {
+        **os.environ,
+        "DATABASE_URL": scratch.url(),
+        "SERVER_TIMING": "true",
+        "SEARCH_THROTTLE_ANON": "",
+        # Queries of a benchmark are nothing to keep for a day.
+        "SEARCH_SHARED_CACHE": "60",
+    }
+    process = subprocess.Popen(command, env=environment)
+    try:
+        _wait_until_ready(port, process)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Return when the model is loaded and a search is answered with it. Raises BenchmarkError."""
+    deadline = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with closing(Client(port)) as client:
+                status, body, _ = client.get(f"{reverse('api:search')}?q=warm&mode=semantic")
+        except OSError:
+            time.sleep(0.2)
+            continue
+        if status == 200 and b'"degraded":false' in body:
+            return
+        time.sleep(0.2)
+    raise BenchmarkError("The web server did not answer searches. Look at what it has printed.")
+
+
+class Client:
+    """One visitor on one connection."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+    def get(self, address: str) -> tuple[int, bytes, dict[str, float]]:
+        """Status, body, and what Server-Timing says in milliseconds."""
+        self._connection.request("GET", address)
+        response = self._connection.getresponse()
+        body = response.read()
+        timing = {step: float(ms) for step, ms in _TIMING.findall(response.getheader("Server-Timing") or "")}
+        return response.status, body, timing
+
+    def ask(self, address: str, answers: Answers) -> None:
+        """Note how long an answer takes. Raises BenchmarkError where it is not 200."""
+        began = time.perf_counter()
+        status, body, timing = self.get(address)
+        answers.times.append(1000 * (time.perf_counter() - began))
+        answers.encode.append(timing.get("encode", 0.0))
+        answers.sql.append(timing.get("sql", 0.0))
+        if status != 200:
+            raise BenchmarkError(f"{address} was answered with {status}: {body[:300]!r}")
+
+
+def measure(
+    port: int, endpoints: dict[str, Iterator[str]], clients: int, requests: int
+) -> dict[str, dict[str, float]]:
+    """Ask each endpoint `requests` times from `clients` visitors at once; figures by endpoint.
+
+    `endpoints` give the address of one request after the other. They take turns in short rounds, so that whatever
+    else the machine does meets all of them. Raises BenchmarkError for any answer but 200.
+    """
+    answers = {name: Answers() for name in endpoints}
+    size = -(-requests // ROUNDS)
+    with ExitStack() as stack:
+        visitors = [stack.enter_context(closing(Client(port))) for _ in range(clients)]
+        for addresses in endpoints.values():
+            _round(visitors, list(islice(addresses, 2 * clients)))  # connections, and pages still on disk
+        for _ in range(ROUNDS):
+            for name, addresses in endpoints.items():
+                answers[name].add(_round(visitors, list(islice(addresses, size))))
+    return {name: found.figures() for name, found in answers.items()}
+
+
+def _round(visitors: list[Client], addresses: list[str]) -> Answers:
+    """All addresses, each asked by whichever visitor is free."""
+    answers = Answers()
+    errors: list[Exception] = []
+    waiting = SimpleQueue[str]()
+    for address in addresses:
+        waiting.put(address)
+
+    def visit(visitor: Client) -> None:
+        with suppress(Empty):
+            while not errors:
+                try:
+                    visitor.ask(waiting.get_nowait(), answers)
+                except (BenchmarkError, OSError) as error:
+                    errors.append(error)
+
+    threads = [threading.Thread(target=visit, args=(visitor,)) for visitor in visitors]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answers.seconds = time.perf_counter() - began
+    if errors:
+        raise BenchmarkError(f"A request failed: {errors[0]}") from errors[0]
+    return answers
+
+
+def endpoints(texts: Iterator[str], skus: Iterator[str], slugs: Iterator[str]) -> dict[str, Iterator[str]]:
+    """Addresses without end, by what is measured; queries are asked once only, so that no cache knows them."""
+    search = reverse("api:search")
+
+    def searches(**params: str) -> Iterator[str]:
+        return (f"{search}?{urlencode({'q': text, **params})}" for text in texts)
+
+    found = {
+        "search_hybrid": searches(),
+        "search_semantic": searches(mode="semantic"),
+        "search_keyword": searches(mode="keyword"),
+        "search_facets": searches(facets="category,brand,price"),
+        "search_filtered": (
+            f"{address}&{urlencode({'category': slug})}"
+            for address, slug in zip(
+                searches(price_max="100", facets="category,brand,price"), slugs, strict=False
+            )
+        ),
+        "similar": (reverse("api:similar", args=[sku]) for sku in skus),
+        "product": (reverse("api:product", args=[sku]) for sku in skus),
+        "products": (f"{reverse('api:products')}?{urlencode({'category': slug})}" for slug in slugs),
+        "categories": repeat(reverse("api:categories")),
+    }
+    with suppress(NoReverseMatch):
+        suggest = reverse("api:suggest")
+        found["suggest"] = (f"{suggest}?{urlencode({'q': text[: 2 + len(text) % 7]})}" for text in texts)
+    return found

@@ -1,0 +1,213 @@
+"""The embeddings dashboard and the product's panel, as each role sees them, on a desk and on a phone."""
+
+import importlib
+import subprocess
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from catalog.models import Product
+from embeddings.models import BacklogSample, EmbeddingModel, EmbeddingRun, ProductEmbedding
+from tests.browser.conftest import DESKTOP, PHONE
+
+DASHBOARD = "/admin/embeddings/dashboard/"
+ROLES = ["Viewer", "Merchandiser", "Operator"]
+
+# Texts whose contrast to the colour behind them is below WCAG AA.
+PALE_TEXTS = """root => {
+  const channels = (colour) => {
+    const found = colour.match(/[\\d.]+/g).map(Number);
+    return { rgb: found.slice(0, 3), alpha: found.length > 3 ? found[3] : 1 };
+  };
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const { rgb, alpha } = channels(getComputedStyle(at).backgroundColor);
+      if (alpha === 1) return rgb;
+    }
+    return [255, 255, 255];
+  };
+  const pale = [];
+  for (const element of document.querySelector(root).querySelectorAll("*")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.textContent.trim());
+    if (!own || !element.checkVisibility() || element.closest("option, .visually-hidden")) continue;
+    const style = getComputedStyle(element);
+    const colour = element instanceof SVGElement ? style.fill : style.color;
+    const [a, b] = [light(channels(colour).rgb), light(behind(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) pale.push(`${element.textContent.trim().slice(0, 40)}: ${ratio.toFixed(2)}`);
+  }
+  return pale;
+}"""
+
+
+@pytest.fixture
+def enter(open_page: Any, live_server: Any) -> Any:
+    """Open a page in the admin as someone of a role."""
+    # Tests that commit empty every table, the groups' too.
+    migration = importlib.import_module("embeddings.migrations.0006_roles")
+    migration.make_roles(MigrationLoader(connection).project_state(("embeddings", "0006_roles")).apps, None)
+
+    def make(role: str, address: str = DASHBOARD, viewport: dict[str, int] = DESKTOP, **options: Any) -> Page:
+        if not User.objects.filter(username=role).exists():
+            user = User.objects.create_user(role, password="open sesame", is_staff=True)
+            user.groups.add(Group.objects.get(name=role))
+        page: Page = open_page(viewport, **options)
+        page.goto(f"/admin/login/?next={address}")
+        page.fill("#id_username", role)
+        page.fill("#id_password", "open sesame")
+        page.click("input[type=submit]")
+        page.wait_for_url(f"**{address}")
+        return page
+
+    return make
+
+
+@pytest.fixture
+def busy(make_product: Any, make_category: Any, embed: Any) -> Product:
+    """A shop with something of everything on its dashboard; returns the product that failed."""
+    for name in ("Garden", "Kitchen"):
+        for number in range(3):
+            make_product(f"{name} thing {number}", category=make_category(name))
+    embed()
+    failed: Product = make_product("Odd thing", category=make_category("Garden"))
+    rows = ProductEmbedding.objects.filter(product=failed)
+    rows.update(attempts=5, next_attempt_at=None, last_error="ValueError: unreadable")
+    active = EmbeddingModel.objects.active()
+    EmbeddingModel.objects.create(name="another-model", dimensions=8)
+    EmbeddingRun.objects.create(model=active, total=10, done=4, via_queue=True)
+    for minutes in range(1, 100):
+        BacklogSample.objects.create(
+            model=active,
+            minute=timezone.now() - timedelta(minutes=minutes),
+            waiting=minutes * 7 % 50,
+            failed=1,
+            oldest_s=minutes * 3 % 60,
+            embedded=20,
+        )
+    return failed
+
+
+def wait_for_refresh(page: Page) -> None:
+    before = page.locator("#dash-updated").inner_text()
+    expect(page.locator("#dash-updated")).not_to_have_text(before, timeout=10_000)
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("role", ROLES)
+def test_the_page_fits_and_reads_well(role: str, viewport: dict[str, int], enter: Any, busy: Product) -> None:
+    for scheme in ("light", "dark"):
+        page = enter(role, viewport=viewport, color_scheme=scheme)
+        expect(page.get_by_role("heading", name="Embeddings dashboard")).to_be_visible()
+        expect(page.get_by_text("ValueError: unreadable")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.locator("#dash-history summary").click()
+        assert page.evaluate(PALE_TEXTS, ".dash") == []
+        expect(page.get_by_role("button", name="Rebuild index")).to_have_count(2 * (role == "Operator"))
+        wait_for_refresh(page)
+        expect(page.locator("#dash-history")).to_have_attribute("open", "")
+
+
+def test_numbers_lead_to_the_products(enter: Any, busy: Product) -> None:
+    page = enter("Viewer")
+    page.locator("#dash-status-failed").click()
+    expect(page.locator(".embedding-badge--failed")).to_have_count(1)
+    page.go_back()
+    page.locator("#dash-failure-1").click()
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
+    page.go_back()
+    page.locator("#dash-category-failed-garden").click()
+    expect(page.locator("#result_list")).to_contain_text("Odd thing")
+    page.get_by_role("link", name="Odd thing").click()
+    expect(page.get_by_text("ValueError: unreadable")).to_be_visible()
+
+
+def test_an_operator_works_by_keyboard_alone(enter: Any, busy: Product) -> None:
+    page = enter("Operator")
+    button = page.get_by_role("button", name="Try 1 products again")
+    for _ in range(80):
+        if button.evaluate("element => element === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    expect(button).to_be_focused()
+    # The figures change under the focus, which stays.
+    another = ProductEmbedding.objects.filter(stored_digest__isnull=False, model__state="active").first()
+    assert another is not None
+    ProductEmbedding.objects.filter(pk=another.pk).update(
+        stored_digest=None, next_attempt_at=None, last_error="ValueError: unreadable"
+    )
+    again = page.get_by_role("button", name="Try 2 products again")
+    expect(again).to_be_focused(timeout=10_000)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2 products will be tried again.")).to_be_visible()
+
+    cancel = page.get_by_role("button", name="Cancel…")
+    cancel.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("are marked as failed")).to_be_visible()
+    page.get_by_role("button", name="Yes, cancel it").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("was cancelled.")).to_be_visible()
+
+
+def test_a_model_that_is_not_full_is_refused_with_the_reason(enter: Any, busy: Product) -> None:
+    page = enter("Operator", viewport=PHONE)
+    expect(page.locator("#dash-models")).to_contain_text("0.0 % ready of 7; 7 coming")
+    page.get_by_role("button", name="Activate…").click()
+    expect(page.get_by_text("another-model (8 d) cannot be activated yet.")).to_be_visible()
+    expect(page.get_by_text("Not every product has its vector: 7 missing.")).to_be_visible()
+    page.get_by_role("link", name="Back to the dashboard").click()
+    page.get_by_role("button", name="Retire…").click()
+    page.get_by_role("button", name="Yes, retire it").click()
+    expect(page.get_by_text("another-model (8 d) is retired.")).to_be_visible()
+    expect(page.get_by_role("button", name="Build again")).to_be_visible()
+
+
+def test_a_backfill_goes_on_before_ones_eyes(
+    enter: Any, worker: subprocess.Popen[bytes], make_product: Any
+) -> None:
+    for number in range(5):
+        make_product(f"Thing {number}")
+    ProductEmbedding.objects.update(next_attempt_at=None, last_error="odd", attempts=5)
+    page = enter("Operator")
+    page.get_by_role("button", name="Start backfill").click()
+    expect(page.get_by_text("the workers embed 5 products.")).to_be_visible()
+    expect(page.locator("#dash-runs")).to_contain_text("5 of 5 done", timeout=40_000)
+    expect(page.locator("#dash-status-ready")).to_contain_text("5")
+    expect(page.locator("#dash-workers")).to_contain_text("Worker on", timeout=20_000)
+    expect(page.locator("#dash-workers")).to_contain_text("works", timeout=40_000)
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_preview_follows_what_one_types(enter: Any, busy: Product, viewport: dict[str, int]) -> None:
+    page = enter("Merchandiser", f"/admin/catalog/product/{busy.pk}/change/", viewport)
+    preview = page.locator("#embedding-preview")
+    expect(preview).to_contain_text("Odd thing. Garden")
+    page.fill("#id_name", "Garden <rake>")
+    expect(preview).to_contain_text("Garden <rake>. Garden")
+    page.fill("#id_attributes", '{"colour": "red"')
+    expect(preview).to_contain_text("not valid JSON yet")
+    page.fill("#id_attributes", '{"colour": "red"}')
+    expect(preview).to_contain_text("colour: red")
+    page.locator("#select2-id_category-container").click()
+    page.locator(".select2-results__option", has_text="Kitchen").click()
+    expect(preview).to_contain_text("Garden <rake>. Kitchen")
+    assert page.evaluate(PALE_TEXTS, ".embedding-panel") == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    busy.refresh_from_db()
+    assert busy.name == "Odd thing"
+
+
+def test_viewers_see_the_panel_and_no_form(enter: Any, busy: Product) -> None:
+    page = enter("Viewer", f"/admin/catalog/product/{busy.pk}/change/")
+    expect(page.get_by_text("ValueError: unreadable")).to_be_visible()
+    expect(page.locator("#id_name")).to_have_count(0)

@@ -1,0 +1,143 @@
+"""The vector of a query: remembered, or made in time, or not at all."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from catalog.models import Product
+from embeddings.encoders import Encoder
+from embeddings.exceptions import ModelUnavailableError
+from embeddings.models import EmbeddingModel
+from search import encoding
+from search.engine import search_products
+from search.exceptions import EncodingUnavailableError
+from search.query import SearchQuery
+
+pytestmark = pytest.mark.django_db
+
+
+class ScriptedEncoder(Encoder):
+    """Stands in for a model: makes one known vector, fails or hangs as it is told."""
+
+    runtime = "test"
+    dimensions = 384
+    window = 256
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.error: Exception | None = None
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        self.go_on.wait(10)
+        self.asked += texts
+        if self.error is not None:
+            raise self.error
+        vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        vectors[:, 0] = 1.0
+        return vectors
+
+
+@pytest.fixture
+def model(settings: Any) -> EmbeddingModel:
+    settings.SEARCH_MODEL_RETRY_S = 0.0
+    settings.SEARCH_SHARED_CACHE_S = 0
+    return EmbeddingModel.objects.active()
+
+
+@pytest.fixture
+def encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEncoder]:
+    scripted = ScriptedEncoder()
+    monkeypatch.setattr(encoding, "encoder_for", lambda model: scripted)
+    monkeypatch.setattr(encoding, "_encoder", None)
+    encoding.forget_vectors()
+    yield scripted
+    scripted.go_on.set()
+    encoding.forget_vectors()
+
+
+def test_a_vector_is_made_once(model: EmbeddingModel, encoder: ScriptedEncoder) -> None:
+    first = encoding.query_vectors(model, ["drill", "saw", "drill"])
+    again = encoding.query_vectors(model, ["saw", " drill "])
+    assert encoder.asked == ["drill", "saw"]
+    assert len(first) == 3
+    assert again[0].shape == (384,)
+
+
+def test_another_model_or_prompt_is_another_vector(model: EmbeddingModel, encoder: ScriptedEncoder) -> None:
+    encoding.query_vectors(model, ["drill"])
+    model.query_prompt = "query: "
+    encoding.query_vectors(model, ["drill"])
+    assert len(encoder.asked) == 2
+
+
+def test_processes_share_vectors_through_redis(
+    model: EmbeddingModel, encoder: ScriptedEncoder, settings: Any
+) -> None:
+    settings.SEARCH_SHARED_CACHE_S = 60
+    encoding.query_vectors(model, ["shared drill"])
+    encoding.forget_vectors()
+    assert encoding.query_vectors(model, ["shared drill"])[0][0] == 1.0
+    assert encoder.asked == ["shared drill"]
+
+
+def test_a_failure_is_not_remembered(model: EmbeddingModel, encoder: ScriptedEncoder) -> None:
+    encoder.error = ModelUnavailableError("gone")
+    with pytest.raises(EncodingUnavailableError, match="gone"):
+        encoding.query_vectors(model, ["drill"])
+    encoder.error = None
+    assert encoding.query_vectors(model, ["drill"])[0][0] == 1.0
+
+
+def test_after_a_failure_the_model_rests(
+    model: EmbeddingModel, encoder: ScriptedEncoder, settings: Any
+) -> None:
+    settings.SEARCH_MODEL_RETRY_S = 60.0
+    encoder.error = RuntimeError("out of memory")
+    for _ in range(3):
+        with pytest.raises(EncodingUnavailableError):
+            encoding.query_vectors(model, ["drill"])
+    assert encoder.asked == ["drill"]
+
+
+def test_a_query_waits_no_longer_than_its_deadline(model: EmbeddingModel, encoder: ScriptedEncoder) -> None:
+    encoder.go_on.clear()
+    with pytest.raises(EncodingUnavailableError, match="in time"):
+        encoding.query_vectors(model, ["drill"], deadline_s=0.05)
+    with pytest.raises(EncodingUnavailableError, match="busy"):
+        encoding.query_vectors(model, ["saw"], deadline_s=0.01)
+    encoder.go_on.set()
+    assert encoding.query_vectors(model, ["hammer"], deadline_s=5)[0][0] == 1.0
+
+
+def test_search_degrades_to_words_and_recovers(
+    model: EmbeddingModel, encoder: ScriptedEncoder, make_product: Callable[..., Product]
+) -> None:
+    make_product("Claw hammer")
+    encoder.error = ModelUnavailableError("gone")
+    result = search_products(SearchQuery("hammer"))
+    assert result.degraded
+    assert result.total == 1
+    encoder.error = None
+    assert not search_products(SearchQuery("hammer")).degraded
+
+
+def test_queries_that_wait_are_encoded_together(model: EmbeddingModel, encoder: ScriptedEncoder) -> None:
+    encoder.go_on.clear()
+    threads = [
+        threading.Thread(target=encoding.query_vectors, args=(model, [f"query {number}"], 5.0))
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    encoder.go_on.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(encoder.asked) == [f"query {number}" for number in range(8)]

@@ -1,0 +1,38 @@
+"""Fusion, cut-off and the category prior, on plain values."""
+
+import numpy as np
+import pytest
+
+from search import fusion
+
+
+def test_convex_fusion_weighs_both_scores() -> None:
+    assert fusion.convex(np.array([1.0, 0.5]), np.array([0.0, 1.0]), 0.6).tolist() == pytest.approx(
+        [0.6, 0.7]
+    )
+
+
+def test_rank_fusion_of_the_first_in_both_is_one() -> None:
+    scores = fusion.reciprocal_rank([7, 8, 9], [{7: 1, 8: 2}, {7: 1, 9: 2}])
+    assert scores[0] == pytest.approx(1.0)
+    assert scores[1] == scores[2] < 0.5
+
+
+def test_bm25_is_scaled_by_the_most_it_can_give() -> None:
+    assert fusion.normalise_keyword(np.array([0.0, 2.0, 9.0]), 4.0).tolist() == [0.0, 0.5, 1.0]
+    assert fusion.normalise_keyword(np.array([3.0]), 0.0).tolist() == [0.0]
+
+
+def test_the_cut_off_is_relative_to_the_best_and_drops_zero() -> None:
+    scores = np.array([0.9, 0.5, 0.44, 0.0])
+    assert fusion.cut(scores, 0.5, 0.0).tolist() == [True, True, False, False]
+    assert fusion.cut(scores, 0.0, 0.6).tolist() == [True, False, False, False]
+    assert fusion.cut(np.array([]), 0.5, 0.0).tolist() == []
+
+
+def test_products_of_the_prevailing_category_are_lifted() -> None:
+    scores = fusion.with_category_prior(np.array([0.5, 0.49, 0.495]), [1, 1, 2], 0.1)
+    assert scores.argsort()[::-1].tolist() == [0, 1, 2]
+    assert scores.max() <= 1
+    unchanged = fusion.with_category_prior(np.array([0.5]), [None], 0.1)
+    assert unchanged[0] == pytest.approx(0.5 / 1.1)

@@ -1,0 +1,124 @@
+"""The keyword leg."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from catalog.models import Product
+from search.analysis import analyse
+from search.engine import search_products
+from search.lexical import CANDIDATE_BUDGET, Group, Lexeme, candidate_sql
+from search.models import Synonym
+from search.parsing import parse
+from search.query import Mode, SearchQuery
+from search.terms import refresh_terms
+
+MakeProduct = Callable[..., Product]
+pytestmark = pytest.mark.django_db
+
+
+def names(text: str) -> list[str]:
+    return [hit.fields["name"] for hit in search_products(SearchQuery(text, mode=Mode.KEYWORD)).hits]
+
+
+@pytest.mark.parametrize("text", ["TN-2110", "tn2110", "TN 2110", "brother tn-2110 toner"])
+def test_a_part_code_is_found_however_it_is_written(make_product: MakeProduct, text: str) -> None:
+    make_product("Brother TN-2120 toner")
+    make_product("Toner for Brother printers")
+    code = make_product("Brother TN-2110 toner")
+    refresh_terms()
+    assert names(text)[0] == code.name
+
+
+@pytest.mark.parametrize("text", ["006R90321", "006r90321"])
+def test_codes_of_letters_and_digits(make_product: MakeProduct, text: str) -> None:
+    make_product("Xerox 006R90321 toner")
+    make_product("Xerox 006R90322 toner")
+    assert names(text) == ["Xerox 006R90321 toner"]
+
+
+def test_fractions_and_grades_are_words(make_product: MakeProduct) -> None:
+    make_product('Drill bit 1/2"')
+    make_product('Drill bit 1/4"')
+    make_product("Patch cable cat6")
+    make_product("Patch cable Cat 5e")
+    refresh_terms()
+    assert names('1/2"') == ['Drill bit 1/2"']
+    assert names("cat6") == names("cat 6") == ["Patch cable cat6"]
+
+
+def test_an_ean_among_the_attributes_is_found(make_product: MakeProduct) -> None:
+    make_product("Kettle", attributes={"ean": "4006381333931"})
+    assert names("4006381333931") == ["Kettle"]
+
+
+def test_accents_and_case_do_not_matter(make_product: MakeProduct) -> None:
+    make_product("Crème brûlée torch")
+    assert names("CREME BRULEE") == names("crème brûlée") == ["Crème brûlée torch"]
+
+
+def test_words_written_together_and_apart(make_product: MakeProduct) -> None:
+    make_product("Headset with microphone")
+    make_product("Wi-Fi repeater")
+    refresh_terms()
+    assert names("head set") == ["Headset with microphone"]
+    assert names("wifi") == names("wi-fi") == ["Wi-Fi repeater"]
+
+
+def test_a_growing_word_is_completed(make_product: MakeProduct) -> None:
+    make_product("Laptop sleeve")
+    refresh_terms()
+    assert names("lapt") == ["Laptop sleeve"]
+    assert names("lapt ") == []
+
+
+def test_synonyms_work_both_ways_where_staff_say_so(make_product: MakeProduct) -> None:
+    make_product("Television 40 inch")
+    make_product("Telly stand")
+    Synonym.objects.create(term="telly", means="television")
+    assert set(names("telly")) == {"Television 40 inch", "Telly stand"}
+    assert set(names("television")) == {"Television 40 inch", "Telly stand"}
+    Synonym.objects.update(both_ways=False)
+    assert names("television") == ["Television 40 inch"]
+
+
+def test_what_a_product_has_is_found_by_name_and_what_it_lacks_is_not(make_product: MakeProduct) -> None:
+    make_product("Speaker one", attributes={"bluetooth": True, "radio": False})
+    assert names("bluetooth") == ["Speaker one"]
+    assert names("radio") == []
+
+
+def test_without_counted_terms_words_still_find(make_product: MakeProduct) -> None:
+    make_product("Claw hammer")
+    make_product("Claw")
+    assert names("claw hammer")[0] == "Claw hammer"
+
+
+def test_the_score_is_bm25f(make_product: MakeProduct) -> None:
+    """Against the formula worked out here, from the counts that stand in the product."""
+    make_product("Blue hammer", brand="Acme", description="A hammer for nails.")
+    make_product("Saw")
+    refresh_terms()
+    query = analyse(parse("hammer"), "hammer")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT -(lexical_weights <#> %s::sparsevec) FROM catalog_product WHERE name = 'Blue hammer'",
+            [query.weights],
+        )
+        (score,) = cursor.fetchone()
+    name = 3.0 * 1 / (1 - 0.75 + 0.75 * 2 / 10)
+    description = 1.0 * 1 / (1 - 0.75 + 0.75 * 2 / 40)
+    frequency = name + description
+    weight = frequency * 1.6 / (0.6 + frequency)
+    assert score == pytest.approx(weight * next(iter(query.idf.values())), rel=1e-3)
+
+
+def test_common_words_only_rank_what_rarer_words_find() -> None:
+    def group(word: str, documents: int) -> Group:
+        return Group(word, [([Lexeme(word, 1, documents)], 1.0)])
+
+    rare, common = group("rare", 10), group("common", CANDIDATE_BUDGET)
+    assert candidate_sql([common, rare]) == "(('rare')) | ((('common')) & (('rare')))"
+    assert candidate_sql([rare]) == "(('rare'))"
+    assert candidate_sql([common]) == "(('common'))"

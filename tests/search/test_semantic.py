@@ -1,0 +1,133 @@
+"""The semantic leg: right under every filter, and by the way that is meant."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from catalog.models import Category, Product
+from search.analysis import analyse
+from search.encoding import active_model, query_vectors
+from search.lexical import keyword_candidates
+from search.parsing import parse
+from search.query import Filters
+from search.scope import Scope, resolve
+from search.semantic import Vector, VectorSpace, nearest, read_vectors, similarities
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
+
+INDEX = "embedding_hnsw_1"
+
+
+@pytest.fixture
+def space() -> VectorSpace:
+    return VectorSpace.of(active_model())
+
+
+@pytest.fixture
+def vector() -> Vector:
+    return query_vectors(active_model(), ["something to make holes in a wall"])[0]
+
+
+def plans(ask: Callable[[], Any]) -> list[str]:
+    """The plan of every SELECT that `ask` sends, under the settings that it sends along."""
+    sent: list[tuple[str, Any]] = []
+
+    def record(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        sent.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(record):
+        ask()
+    found = []
+    for sql, params in sent:
+        at = max(sql.rfind(";SELECT", 0, 500), sql.rfind(";\n", 0, 500)) + 1
+        if sql[at:].lstrip().startswith("SELECT"):
+            with connection.cursor() as cursor:
+                cursor.execute(f"{sql[:at]}EXPLAIN {sql[at:]}", params)
+                for _ in range(sql[:at].count(";")):
+                    cursor.nextset()
+                found.append("\n".join(line for (line,) in cursor.fetchall()))
+    return found
+
+
+def scopes() -> list[Scope]:
+    brand = Product.objects.exclude(brand="").values_list("brand", flat=True)[0]
+    return [
+        Scope(),
+        resolve(Filters(categories=("tools",))),
+        resolve(Filters(brands=(brand,))),
+        resolve(Filters(price_min=Decimal(20), price_max=Decimal(60))),
+        resolve(Filters(categories=("kitchen",), price_max=Decimal(30))),
+    ]
+
+
+@pytest.mark.parametrize("exact_rows", [0, 10_000])
+def test_either_way_finds_the_nearest_under_every_filter(
+    space: VectorSpace, vector: Vector, settings: Any, exact_rows: int
+) -> None:
+    settings.SEARCH_EXACT_ROWS = exact_rows
+    for scope in scopes():
+        where = scope.condition("x")
+        wanted = Product.objects.raw(f"SELECT id FROM catalog_product AS x WHERE {where.sql}", where.params)
+        everything = similarities(space, vector, [product.pk for product in wanted])
+        best = sorted((one.cosine for one in everything), reverse=True)[:20]
+        assert [one.cosine for one in nearest(space, vector, scope, 20)] == pytest.approx(best, abs=1e-5)
+
+
+def test_a_search_of_everything_walks_the_index(space: VectorSpace, vector: Vector) -> None:
+    (plan,) = plans(lambda: nearest(space, vector, Scope(), 20))
+    assert f"using {INDEX}" in plan
+
+
+def test_a_filter_that_keeps_much_walks_the_index(space: VectorSpace, vector: Vector, settings: Any) -> None:
+    settings.SEARCH_EXACT_ROWS = 0
+    for scope in scopes()[1:4]:
+        assert any(f"using {INDEX}" in plan for plan in plans(partial(nearest, space, vector, scope, 2)))
+
+
+def test_a_filter_that_keeps_little_does_not(space: VectorSpace, vector: Vector) -> None:
+    for scope in scopes()[1:]:
+        assert not any(INDEX in plan for plan in plans(partial(nearest, space, vector, scope, 20)))
+
+
+def test_a_price_or_brand_is_found_by_an_index_of_the_catalogue(space: VectorSpace, vector: Vector) -> None:
+    for scope in scopes()[2:4]:
+        found = plans(partial(nearest, space, vector, scope, 20))
+        assert not any("Seq Scan" in plan for plan in found), found
+
+
+def test_words_are_found_by_the_keyword_index() -> None:
+    query = analyse(parse("hammer drill"), "hammer drill")
+    found = plans(lambda: keyword_candidates(query, Scope(), 100))
+    assert any("product_search_vector" in plan for plan in found)
+    assert not any("Seq Scan" in plan for plan in found)
+
+
+def test_planner_settings_do_not_outlive_the_statement(space: VectorSpace, vector: Vector) -> None:
+    nearest(space, vector, Scope(), 5)
+    with connection.cursor() as cursor:
+        for name, value in (
+            ("enable_seqscan", "on"),
+            ("hnsw.ef_search", "40"),
+            ("hnsw.iterative_scan", "off"),
+        ):
+            cursor.execute(f"SHOW {name}")
+            assert cursor.fetchone() == (value,)
+
+
+def test_products_without_a_vector_are_left_out(space: VectorSpace, vector: Vector) -> None:
+    new = Product.objects.create(sku="NEW", name="Impact drill")
+    assert similarities(space, vector, [new.pk]) == []
+    assert read_vectors(space, [new.pk]) == {}
+    assert new.pk not in [one.product_id for one in nearest(space, vector, Scope(), 500)]
+
+
+def test_a_category_filter_includes_what_is_below(space: VectorSpace, vector: Vector) -> None:
+    inside = set(Category.objects.subtree(["tools"]).values_list("pk", flat=True))
+    found = nearest(space, vector, resolve(Filters(categories=("tools",))), 100)
+    assert {one.category_id for one in found} <= inside
+    assert len({one.category_id for one in found}) > 1

@@ -1,0 +1,63 @@
+"""Spelling against the catalogue's own words."""
+
+from collections.abc import Callable
+
+import pytest
+
+from catalog.models import Product
+from search.engine import search_products
+from search.query import Mode, SearchQuery
+from search.spelling import corrected_text, edit_distance
+from search.terms import refresh_terms
+
+MakeProduct = Callable[..., Product]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "distance"),
+    [
+        ("drill", "drill", 0),
+        ("dril", "drill", 1),
+        ("dirll", "drill", 1),
+        ("brill", "drill", 1),
+        ("", "abc", 3),
+    ],
+)
+def test_edit_distance(left: str, right: str, distance: int) -> None:
+    assert edit_distance(left, right) == distance
+
+
+@pytest.fixture
+def catalogue(make_product: MakeProduct) -> None:
+    make_product("Wireless keyboard")
+    make_product("Keyboard with numeric pad")
+    make_product("Cordless screwdriver")
+    refresh_terms()
+
+
+@pytest.mark.parametrize("typo", ["keybord", "keybaord", "keeyboard", "keyboerd", "KEYBORD"])
+def test_one_typo_is_corrected(catalogue: None, typo: str) -> None:
+    assert corrected_text([typo]) == "keyboard"
+
+
+def test_what_is_not_nearly_a_word_stays(catalogue: None) -> None:
+    assert corrected_text(["xylophone", "abc", "12345"]) is None
+
+
+def test_a_query_of_typos_alone_is_corrected_and_says_so(catalogue: None) -> None:
+    result = search_products(SearchQuery("keybord", mode=Mode.KEYWORD))
+    assert result.corrected == "keyboard"
+    assert result.total == 2
+
+
+def test_a_query_with_results_is_not_corrected(catalogue: None, make_product: MakeProduct) -> None:
+    make_product("Keybord, a board of keys")  # newer than the last count of terms
+    result = search_products(SearchQuery("keybord", mode=Mode.KEYWORD))
+    assert result.corrected is None
+    assert result.total == 1
+
+
+def test_a_typo_beside_known_words_is_forgiven(catalogue: None) -> None:
+    result = search_products(SearchQuery("wireles keyboard", mode=Mode.KEYWORD))
+    assert result.corrected is None
+    assert result.hits[0].fields["name"] == "Wireless keyboard"
