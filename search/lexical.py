@@ -15,7 +15,7 @@ from search.scope import NOTHING, Condition, Scope
 from search.statements import fetch, id_array
 
 # Rows that one query may score; beyond, common words only add to the score of what rarer words found.
-CANDIDATE_BUDGET = 12_000
+CANDIDATE_BUDGET = 6_000
 PART_NUMBER_DOCUMENTS = 20
 # The planner does not know that a filter on search_vector fetches a big value for every row it looks at.
 GIN_SETTINGS = {"enable_seqscan": "off"}

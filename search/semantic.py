@@ -23,7 +23,7 @@ from search.terms import catalogue_size
 
 CATEGORY_EXACT_FACTOR = 3
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take.
-WALK_PATIENCE = 3
+WALK_PATIENCE = 1.5
 
 Vector = npt.NDArray[np.float32]
 
