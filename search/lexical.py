@@ -152,7 +152,7 @@ def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[Ma
             ORDER BY score DESC, p.id DESC LIMIT %s"""
         params = (query.weights, query.text, query.text, *where.params, limit)
     if query.codes:
-        sql = f"({sql}) UNION ALL " if sql else ""
+        sql = f"SELECT * FROM ({sql}) AS m UNION ALL " if sql else ""
         sql += f"SELECT p.id, %s, true FROM catalog_product AS p WHERE p.sku = ANY(%s) AND {condition.sql}"
         params = (*params, query.ceiling, list(query.codes), *condition.params)
     if not sql:

@@ -222,6 +222,6 @@ def _by_index(
             "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
         },
     )
-    if not rows or rows[0][3] < fetched:
+    if not is_open and (not rows or rows[0][3] < fetched):
         return []
     return [Neighbour(pk, 1.0 - distance, category) for pk, distance, category, _ in rows]
