@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, DateTimeField, Min, Q, Value
+from django.db.models.functions import Cast
 
 from catalog.models import Category
 from embeddings.models import ProductEmbedding, Status

@@ -82,7 +82,8 @@ def history(model: EmbeddingModel, span: timedelta, step: timedelta) -> list[Poi
     """The figures of the last `span` in steps of `step`, oldest first; none for steps that no worker saw."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT date_bin(make_interval(secs => %s), minute, 'epoch') AS at, max(waiting), max(failed), max(oldest_s), sum(embedded)
+            """SELECT date_bin(make_interval(secs => %s), minute, 'epoch') AS at,
+                max(waiting), max(failed), max(oldest_s), sum(embedded)
             FROM embeddings_backlogsample WHERE model_id = %s AND minute > now() - make_interval(secs => %s)
             GROUP BY at ORDER BY at""",
             [step.total_seconds(), model.pk, span.total_seconds()],

@@ -197,7 +197,7 @@ def test_the_preview_follows_what_one_types(enter: Any, busy: Product, viewport:
     page.fill("#id_attributes", '{"colour": "red"')
     expect(preview).to_contain_text("not valid JSON yet")
     page.fill("#id_attributes", '{"colour": "red"}')
-    expect(preview).to_contain_text("colour: red")
+    expect(preview).to_contain_text("Garden <rake>. Garden. red")
     page.locator("#select2-id_category-container").click()
     page.locator(".select2-results__option", has_text="Kitchen").click()
     expect(preview).to_contain_text("Garden <rake>. Kitchen")

@@ -640,7 +640,7 @@ def test_the_preview_is_the_text_that_will_be_embedded(
     )
     page = boss.get(f"/admin/catalog/product/{product.pk}/change/").content.decode()
     assert answer["text"] == (
-        "Hammer drill. Bormund. Tools > Drills. For <b>walls</b>. Line one. Line two. colour: red"
+        "Hammer drill. Bormund. Tools > Drills. For <b>walls</b>. Line one. Line two. red"
     )
     assert "For &lt;b&gt;walls&lt;/b&gt;" in answer["html"]
     assert answer["html"].split("<pre>")[1].split("</pre>")[0] in page
