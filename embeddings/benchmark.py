@@ -243,7 +243,9 @@ def _texts() -> list[str]:
         )
         rows = cursor.fetchall()
     return [
-        product_text(ProductText(name, brand, category, short_description, description, json.loads(attributes)))
+        product_text(
+            ProductText(name, brand, category, short_description, description, json.loads(attributes))
+        )
         for name, brand, category, short_description, description, attributes in rows
     ]
 
