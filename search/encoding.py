@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from django.conf import settings
 
-from embeddings.encoders import encoder_for
+from embeddings.encoders import encoder_for, loaded
 from embeddings.exceptions import EmbeddingError
 from embeddings.models import EmbeddingModel
 from search.exceptions import EncodingUnavailableError
@@ -157,6 +157,15 @@ def active_model() -> EmbeddingModel:
     if not rows:
         raise EncodingUnavailableError("No embedding model is active.")
     return EmbeddingModel.from_db("default", _MODEL_COLUMNS, rows[0])
+
+
+def knows_word(word: str) -> bool:
+    """Whether the active model has a word in its vocabulary; False while it is not in memory."""
+    try:
+        model = active_model()
+    except EncodingUnavailableError:
+        return False
+    return loaded(model) and encoder_for(model).has_word(word)
 
 
 def forget_vectors() -> None:
