@@ -14,8 +14,6 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -143,20 +141,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis is a bell and a cache: a short timeout keeps a black-holed one from holding up a save or a search.
 REDIS_TIMEOUT_S = env.float("REDIS_TIMEOUT", default=0.2)
-_REDIS_CLIENT = {
-    "socket_timeout": REDIS_TIMEOUT_S,
-    "socket_connect_timeout": REDIS_TIMEOUT_S,
-    # The client's own retries would multiply the timeout; whoever calls knows what to do without Redis.
-    "retry": Retry(NoBackoff(), 0),
-}
-
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-        "OPTIONS": _REDIS_CLIENT,
-    },
-}
 
 RQ_QUEUES = {
     "embeddings": {
@@ -189,9 +173,14 @@ SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
 # Filters that keep at most this many rows are answered by comparing all of them.
 SEARCH_EXACT_ROWS = env.int("SEARCH_EXACT_ROWS", default=6_000)
 SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=400)
-SEARCH_FILTERED_ROWS = env.int("SEARCH_FILTERED_ROWS", default=1_500)
+SEARCH_FILTERED_ROWS = env.int("SEARCH_FILTERED_ROWS", default=2_500)
 SEARCH_MAX_SCAN_TUPLES = env.int("SEARCH_MAX_SCAN_TUPLES", default=20_000)
 SEARCH_SCAN_MEM_MULTIPLIER = env.int("SEARCH_SCAN_MEM_MULTIPLIER", default=4)
+# A cross-encoder (a folder or a name) that puts the best products into its own order; empty: none does.
+SEARCH_RERANK_MODEL = env.str("SEARCH_RERANK_MODEL", default="")
+SEARCH_RERANK_DEPTH = env.int("SEARCH_RERANK_DEPTH", default=30)
+# A query waits this long for its products to be reranked, then they stay in the order of fusion.
+SEARCH_RERANK_DEADLINE_S = env.float("SEARCH_RERANK_DEADLINE", default=1.0)
 SEARCH_FACET_VALUES = env.int("SEARCH_FACET_VALUES", default=20)
 # A query waits this long for its vector, then it is answered from keywords.
 SEARCH_ENCODE_DEADLINE_S = env.float("SEARCH_ENCODE_DEADLINE", default=1.0)
@@ -199,7 +188,6 @@ SEARCH_MODEL_RETRY_S = env.float("SEARCH_MODEL_RETRY", default=5.0)
 # Query vectors kept in each process, and how long Redis keeps them for the others (0: not at all).
 SEARCH_VECTOR_CACHE_SIZE = env.int("SEARCH_VECTOR_CACHE_SIZE", default=5_000)
 SEARCH_SHARED_CACHE_S = env.int("SEARCH_SHARED_CACHE", default=86_400)
-SEARCH_CACHE_RETRY_S = env.float("SEARCH_CACHE_RETRY", default=10.0)
 # Name of the shop on its pages, and wishes that its start page offers to try, parted by commas.
 SHOP_NAME = env.str("SHOP_NAME", default="Nearshelf")
 STOREFRONT_EXAMPLES = env.list(

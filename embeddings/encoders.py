@@ -46,6 +46,10 @@ class Encoder(ABC):
     def count_tokens(self, text: str) -> int:
         """How many tokens `text` has, before it is cut to the window."""
 
+    def has_word(self, word: str) -> bool:
+        """Whether the model's vocabulary has a word as a whole: then it is one, and no slip of the fingers."""
+        return False
+
     def encode_documents(self, texts: Sequence[str], batch_size: int | None = None) -> Vectors:
         """Vectors `(n, dimensions)` of product texts, encoded in batches of similar length.
 

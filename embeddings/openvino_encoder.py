@@ -101,6 +101,10 @@ class OpenVinoEncoder(Encoder):
         """See Encoder.count_tokens."""
         return len(self._counter.encode(text).ids)
 
+    def has_word(self, word: str) -> bool:
+        """See Encoder.has_word."""
+        return self._counter.token_to_id(word) is not None
+
 
 def _converted(name: str, revision: str) -> Path:
     """Folder with the converted model, made now if it is not there."""

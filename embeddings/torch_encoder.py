@@ -45,3 +45,8 @@ class TorchEncoder(Encoder):
     def count_tokens(self, text: str) -> int:
         """See Encoder.count_tokens."""
         return len(self.transformer.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+
+    def has_word(self, word: str) -> bool:
+        """See Encoder.has_word."""
+        tokenizer = self.transformer.tokenizer
+        return tokenizer.convert_tokens_to_ids(word) not in (None, tokenizer.unk_token_id)

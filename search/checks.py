@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from embeddings import model_files
+from embeddings.exceptions import ModelUnavailableError
 from search.api.throttles import parse_rate
 
 RATES = ("SEARCH_THROTTLE_ANON", "SEARCH_THROTTLE_USER", "SEARCH_THROTTLE_BATCH", "SEARCH_THROTTLE_SUGGEST")
@@ -24,3 +26,14 @@ def check_throttles(**kwargs: Any) -> list[CheckMessage]:
                 )
             )
     return messages
+
+
+@register()
+def check_rerank_model(**kwargs: Any) -> list[CheckMessage]:
+    """A rerank model that is named by its folder is there."""
+    try:
+        model_files.resolve(settings.SEARCH_RERANK_MODEL)
+    except ModelUnavailableError as error:
+        hint = "Name a folder or a model of the hub in SEARCH_RERANK_MODEL, or nothing."
+        return [Error(f"SEARCH_RERANK_MODEL: {error}", hint=hint, id="search.E002")]
+    return []

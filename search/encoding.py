@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 from django.conf import settings
 
-from embeddings.encoders import encoder_for
+from embeddings.encoders import encoder_for, loaded
 from embeddings.exceptions import EmbeddingError
 from embeddings.models import EmbeddingModel
 from search.exceptions import EncodingUnavailableError
+from search.redis_client import attempt
 from search.server_timing import timing
-from search.shared_cache import SharedCache
 from search.statements import fetch
 
 logger = logging.getLogger("nearshelf.search")
@@ -119,7 +119,6 @@ _encoder: QueryEncoder | None = None
 _encoder_lock = threading.Lock()
 _recent: OrderedDict[Key, Vector] = OrderedDict()
 _recent_lock = threading.Lock()
-_shared = SharedCache()
 
 
 def query_vectors(
@@ -141,7 +140,7 @@ def query_vectors(
         for key, vector in zip(missing, vectors, strict=True):
             found[key] = vector
             _remember(key, vector)
-            _shared.set(_name(key), vector.astype(np.float32).tobytes())
+            _share(key, vector)
     return [found[key] for key in keys]
 
 
@@ -158,6 +157,15 @@ def active_model() -> EmbeddingModel:
     if not rows:
         raise EncodingUnavailableError("No embedding model is active.")
     return EmbeddingModel.from_db("default", _MODEL_COLUMNS, rows[0])
+
+
+def knows_word(word: str) -> bool:
+    """Whether the active model has a word in its vocabulary; False while it is not in memory."""
+    try:
+        model = active_model()
+    except EncodingUnavailableError:
+        return False
+    return loaded(model) and encoder_for(model).has_word(word)
 
 
 def forget_vectors() -> None:
@@ -187,7 +195,7 @@ def _key(model: EmbeddingModel, text: str) -> Key:
 
 
 def _name(key: Key) -> str:
-    return "query-vector:" + sha256(repr(key).encode()).hexdigest()
+    return "nearshelf:query-vector:" + sha256(repr(key).encode()).hexdigest()
 
 
 def _look_up(key: Key, dimensions: int) -> Vector | None:
@@ -195,12 +203,28 @@ def _look_up(key: Key, dimensions: int) -> Vector | None:
         if key in _recent:
             _recent.move_to_end(key)
             return _recent[key]
-    stored = _shared.get(_name(key))
-    if not isinstance(stored, bytes) or len(stored) != 4 * dimensions:
+    stored = _shared(key)
+    if stored is None or len(stored) != 4 * dimensions:
         return None
-    vector = np.frombuffer(stored, dtype=np.float32)
+    vector = np.frombuffer(stored, dtype="<f4")
     _remember(key, vector)
     return vector
+
+
+def _shared(key: Key) -> bytes | None:
+    """What another process stored in Redis: plain numbers, never pickles, which could run code here."""
+    if settings.SEARCH_SHARED_CACHE_S <= 0:
+        return None
+    stored = attempt(lambda redis: redis.get(_name(key)), otherwise=None)
+    return stored if isinstance(stored, bytes) else None
+
+
+def _share(key: Key, vector: Vector) -> None:
+    lasts_s = settings.SEARCH_SHARED_CACHE_S
+    if lasts_s > 0:
+        attempt(
+            lambda redis: redis.set(_name(key), vector.astype("<f4").tobytes(), ex=lasts_s), otherwise=None
+        )
 
 
 def _remember(key: Key, vector: Vector) -> None:

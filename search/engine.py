@@ -1,7 +1,7 @@
 """What happens to a query, top to bottom.
 
 parse -> encode (cached) -> resolve the filters -> semantic and keyword candidates under the same filters -> fuse ->
-cut off -> total and facets of that set -> page -> hydrate.
+cut off -> rerank the best, where a model is set -> total and facets of that set -> page -> hydrate.
 """
 
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from search import browse, encoding, facets
+from search import browse, encoding, facets, rerank
 from search.analysis import analyse
 from search.exceptions import EncodingUnavailableError, InvalidQueryError
 from search.explain import matched_words
@@ -63,7 +63,7 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
 
 def ranking_of(query: SearchQuery) -> Ranking:
     """The whole result set of a search, best first: what its pages show. Raises InvalidQueryError."""
-    return rank(plan_of(query), resolve(query.filters))
+    return _ranked(query, plan_of(query), resolve(query.filters), deadline_s=None)
 
 
 def plan_of(query: SearchQuery) -> Plan:
@@ -74,7 +74,7 @@ def plan_of(query: SearchQuery) -> Plan:
     if (corrected := _correction(lexical)) is not None:
         parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
         lexical = analyse(parsed, corrected)
-    return _plan(query, lexical, _encode([(query, parsed)])[0])
+    return _plan(query, parsed, lexical, _encode([(query, parsed)])[0])
 
 
 def check(query: SearchQuery) -> None:
@@ -132,7 +132,7 @@ def _answer(query: SearchQuery, parsed: ParsedText, encoded: Encoded, watch: Sto
         if not parsed.wanted:
             page = browse.page_of(query, scope, lexical.constraint("p"))
         else:
-            page = _page_of(query, _plan(query, lexical, encoded), scope)
+            page = _page_of(query, _plan(query, parsed, lexical, encoded), scope)
     return replace(
         page,
         degraded=_wants_vector(query, parsed) and encoded is None,
@@ -152,9 +152,10 @@ def _correction(lexical: LexicalQuery) -> str | None:
     return text if text and not keyword_candidates(lexical, Scope(), 1) else None
 
 
-def _plan(query: SearchQuery, lexical: LexicalQuery, encoded: Encoded) -> Plan:
+def _plan(query: SearchQuery, parsed: ParsedText, lexical: LexicalQuery, encoded: Encoded) -> Plan:
     space, vector = encoded if encoded is not None else (None, None)
     return Plan(
+        text=parsed.wanted,
         mode=query.mode if encoded is not None else Mode.KEYWORD,
         lexical=lexical,
         vector=vector,
@@ -164,8 +165,16 @@ def _plan(query: SearchQuery, lexical: LexicalQuery, encoded: Encoded) -> Plan:
     )
 
 
-def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
+def _ranked(query: SearchQuery, plan: Plan, scope: Scope, deadline_s: float | None) -> Ranking:
+    """The result set best first. Reranking is for wishes in words; who asks for one leg gets its own order."""
     ranking = rank(plan, scope)
+    if not rerank.is_on() or query.mode is not Mode.HYBRID or plan.lexical.is_part_number:
+        return ranking
+    return rerank.reranked(ranking, plan.text, deadline_s)
+
+
+def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
+    ranking = _ranked(query, plan, scope, settings.SEARCH_RERANK_DEADLINE_S)
     return SearchResult(
         hits=_hits(query, plan, ranking),
         total=len(ranking.product_ids),

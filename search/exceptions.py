@@ -25,6 +25,12 @@ class ProductNotFoundError(SearchError):
         self.sku = sku
 
 
+class RerankUnavailableError(SearchError):
+    """The best products cannot be reranked, now; they stay in the order of fusion."""
+
+    status = 503
+
+
 class EncodingUnavailableError(SearchError):
     """The query has no vector, now; the search answers from keywords."""
 

@@ -15,7 +15,7 @@ from search.scope import NOTHING, Condition, Scope
 from search.statements import fetch, id_array
 
 # Rows that one query may score; beyond, common words only add to the score of what rarer words found.
-CANDIDATE_BUDGET = 12_000
+CANDIDATE_BUDGET = 6_000
 PART_NUMBER_DOCUMENTS = 20
 # The planner does not know that a filter on search_vector fetches a big value for every row it looks at.
 GIN_SETTINGS = {"enable_seqscan": "off"}
@@ -152,7 +152,7 @@ def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[Ma
             ORDER BY score DESC, p.id DESC LIMIT %s"""
         params = (query.weights, query.text, query.text, *where.params, limit)
     if query.codes:
-        sql = f"({sql}) UNION ALL " if sql else ""
+        sql = f"SELECT * FROM ({sql}) AS m UNION ALL " if sql else ""
         sql += f"SELECT p.id, %s, true FROM catalog_product AS p WHERE p.sku = ANY(%s) AND {condition.sql}"
         params = (*params, query.ceiling, list(query.codes), *condition.params)
     if not sql:

@@ -1,7 +1,7 @@
 """One ranked result set: the candidates of both legs, fused and cut off. Total, facets and pages all read this."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ BEST_INEXACT_SCORE = 0.999
 class Plan:
     """A query ready to be run under any scope."""
 
+    text: str  # what is looked for, in words
     mode: Mode  # what really answers: keyword where a search is degraded
     lexical: LexicalQuery
     vector: Vector | None
@@ -43,18 +44,22 @@ class Ranking:
     semantic_ranks: dict[int, int]
     keyword_ranks: dict[int, int]
     is_complete: bool  # False: a leg stopped at its depth, so there may be more
+    rerank: dict[int, float] = field(default_factory=dict)  # the cross-encoder's scores, where it was asked
 
     def explain(self, place: int) -> dict[str, Any]:
         """Why the product at a place (from 0) has its score."""
         product_id = self.product_ids[place]
         cosine = float(self.semantic[place])
-        return {
+        explained = {
             "score": round(float(self.scores[place]), 4),
             "semantic_score": None if np.isnan(cosine) else round(cosine, 4),
             "semantic_rank": self.semantic_ranks.get(product_id),
             "keyword_score": round(float(self.keyword[place]), 4),
             "keyword_rank": self.keyword_ranks.get(product_id),
         }
+        if product_id in self.rerank:
+            explained["rerank_score"] = round(self.rerank[product_id], 4)
+        return explained
 
 
 @dataclass

@@ -23,7 +23,7 @@ from search.terms import catalogue_size
 
 CATEGORY_EXACT_FACTOR = 3
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take.
-WALK_PATIENCE = 3
+WALK_PATIENCE = 1.5
 
 Vector = npt.NDArray[np.float32]
 
@@ -222,6 +222,6 @@ def _by_index(
             "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
         },
     )
-    if not rows or rows[0][3] < fetched:
+    if not is_open and (not rows or rows[0][3] < fetched):
         return []
     return [Neighbour(pk, 1.0 - distance, category) for pk, distance, category, _ in rows]

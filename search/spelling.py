@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
+from search.encoding import knows_word
 from search.statements import fetch
 from search.terms import MAX_WORD_LENGTH
 
 # Shorter words are a typo away from too many others.
 MIN_LENGTH = 4
-# From this length on two typos are forgiven, else one.
+# From this length on two typos are forgiven, else one. Those who mistype a long word begin it right.
 LENGTH_FOR_TWO = 8
+SAME_LETTERS = 3
 
 # Two words that are one typo apart share a form with at most one letter left out (Garbe's symmetric deletes).
 _NEIGHBOURS_SQL = """
@@ -19,6 +21,10 @@ CROSS JOIN LATERAL (
     WHERE deletions && (ARRAY(
         SELECT overlay(q.word PLACING '' FROM i FOR 1) FROM generate_series(1, length(q.word)) AS i
     ) || q.word)
+    UNION
+    SELECT word, documents FROM search_word
+    WHERE length(q.word) >= %s AND abs(length(word) - length(q.word)) <= 2
+    AND word ~>=~ left(q.word, %s) AND word ~<~ (left(q.word, %s) || chr(1114111))  -- the last character there is
 ) AS w
 """
 
@@ -26,16 +32,24 @@ CROSS JOIN LATERAL (
 def corrections(words: Iterable[str]) -> dict[str, str]:
     """The likeliest word of the catalogue for each misspelt one; words without a likely one are left out.
 
-    The nearest by edit distance wins, then the one that more products have.
+    The nearest by edit distance wins, then the one that more products have. A word that the model knows is a word,
+    though no product has it: whoever asks for a compiler does not want a computer.
     """
-    asked = {word.lower(): word for word in words if _is_correctable(word)}
+    asked = {word.lower(): word for word in words if _is_correctable(word) and not knows_word(word.lower())}
     best: dict[str, tuple[int, int, str]] = {}
-    for word, known, documents in fetch(_NEIGHBOURS_SQL, (list(asked),)) if asked else ():
+    for word, known, documents in _neighbours(list(asked)):
         distance = edit_distance(word, known)
         if 0 < distance <= (2 if len(word) >= LENGTH_FOR_TWO else 1):
             candidate = (distance, -documents, known)
             best[word] = min(best.get(word, candidate), candidate)
     return {asked[word]: known for word, (_, _, known) in best.items()}
+
+
+def _neighbours(words: list[str]) -> Sequence[tuple[str, str, int]]:
+    """Pairs of a word and one of the catalogue that may be near it, with how many products have that one."""
+    if not words:
+        return ()
+    return fetch(_NEIGHBOURS_SQL, (words, LENGTH_FOR_TWO, SAME_LETTERS, SAME_LETTERS))
 
 
 def _is_correctable(word: str) -> bool:

@@ -1,6 +1,7 @@
 """The house's rules, held by a walk over the imports."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,12 @@ def test_nothing_but_django_knows_the_settings_module() -> None:
         if "config.settings" in path.read_text() or "from config" in path.read_text()
     ]
     assert not knowing
+
+
+def test_every_setting_is_in_the_manual() -> None:
+    names = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (ROOT / "config" / "settings.py").read_text()))
+    assert len(names) > 50
+    assert not names - set(re.findall(r"`(\w+)`", (ROOT / "docs" / "operations.md").read_text()))
 
 
 def test_the_project_speaks_of_itself_only() -> None:

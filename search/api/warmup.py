@@ -7,7 +7,7 @@ import time
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from search import encoding
+from search import encoding, rerank
 from search.exceptions import EncodingUnavailableError
 
 logger = logging.getLogger("nearshelf.search")
@@ -32,6 +32,7 @@ def start() -> threading.Thread:
 def warm() -> None:
     """Load the active model and encode one query with it. Raises EncodingUnavailableError or a database error."""
     encoding.warm_up()
+    rerank.load()
 
 
 def _until_warm() -> None:

@@ -83,7 +83,7 @@ def _perturb(products: list[Product], vectors: Vectors, encoded: int, kinds: dic
     noise = np.random.default_rng(SEED)
     for place in range(encoded, len(products)):
         alike = next(kinds[kind] for kind in _kinds(products[place]) if kind in kinds)
-        step = _unit(noise.standard_normal(vectors.shape[1]))
+        step = _unit(np.asarray(noise.standard_normal(vectors.shape[1]), dtype=np.float64))
         vectors[place] = _unit(np.add(vectors[pick(alike)], NOISE * step))
 
 

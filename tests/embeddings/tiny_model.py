@@ -1,15 +1,22 @@
-"""A second sentence-transformers model, made by the tests: a BERT of two small layers with random weights.
+"""Sentence-transformers models, made by the tests: a BERT of two small layers with random weights.
 
-It knows no meaning, but it is a real model: another dimension, another vocabulary, another vector space.
+They know no meaning, but they are real models: another dimension, another vocabulary, another vector space.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 DIMENSIONS = 32
 WINDOW = 64
@@ -28,11 +35,24 @@ def make_tiny_model(folder: Path, dimensions: int = DIMENSIONS) -> Path:
 
     Vectors of another length than DIMENSIONS come from a dense layer on top.
     """
-    base = folder.parent / f"{folder.name}-transformer"
+    base = _transformer(BertModel, folder.parent / f"{folder.name}-transformer")
+    modules = [Transformer(str(base), max_seq_length=WINDOW), Pooling(DIMENSIONS, "mean")]
+    if dimensions != DIMENSIONS:
+        modules.append(Dense(DIMENSIONS, dimensions))
+    model = SentenceTransformer(modules=[*modules, Normalize()], device="cpu")
+    model.save(str(folder), create_model_card=False)
+    return folder
+
+
+def make_tiny_cross_encoder(folder: Path, labels: int = 1) -> Path:
+    """Write a model that reads two texts at once into `folder`, and return it."""
+    return _transformer(BertForSequenceClassification, folder, num_labels=labels)
+
+
+def _transformer(kind: type[PreTrainedModel], folder: Path, **options: Any) -> Path:
+    """Write a transformer with its tokenizer; the same weights each time."""
     tokenizer = _tokenizer()
-    tokenizer.save_pretrained(base)
-    state = torch.random.get_rng_state()
-    torch.manual_seed(7)
+    tokenizer.save_pretrained(folder)
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=DIMENSIONS,
@@ -42,14 +62,12 @@ def make_tiny_model(folder: Path, dimensions: int = DIMENSIONS) -> Path:
         max_position_embeddings=WINDOW,
         # Wide enough that different texts get clearly different vectors.
         initializer_range=0.5,
+        **options,
     )
-    BertModel(config).eval().save_pretrained(base)
+    state = torch.random.get_rng_state()
+    torch.manual_seed(7)
+    kind(config).eval().save_pretrained(folder)
     torch.random.set_rng_state(state)
-    modules = [Transformer(str(base), max_seq_length=WINDOW), Pooling(DIMENSIONS, "mean")]
-    if dimensions != DIMENSIONS:
-        modules.append(Dense(DIMENSIONS, dimensions))
-    model = SentenceTransformer(modules=[*modules, Normalize()], device="cpu")
-    model.save(str(folder), create_model_card=False)
     return folder
 
 

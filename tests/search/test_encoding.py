@@ -141,3 +141,13 @@ def test_queries_that_wait_are_encoded_together(model: EmbeddingModel, encoder: 
     for thread in threads:
         thread.join()
     assert sorted(encoder.asked) == [f"query {number}" for number in range(8)]
+
+
+def test_while_redis_is_away_vectors_are_made_and_it_is_asked_once(
+    model: EmbeddingModel, encoder: ScriptedEncoder, settings: Any, caplog: Any
+) -> None:
+    settings.SEARCH_SHARED_CACHE_S = 60
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    for text in ("drill", "saw", "hammer"):
+        assert encoding.query_vectors(model, [text])[0][0] == 1.0
+    assert len([one for one in caplog.records if "Redis cannot be reached" in one.message]) == 1

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from catalog.models import Product
+from search import encoding
 from search.engine import search_products
 from search.query import Mode, SearchQuery
 from search.spelling import corrected_text, edit_distance
@@ -38,6 +39,24 @@ def catalogue(make_product: MakeProduct) -> None:
 @pytest.mark.parametrize("typo", ["keybord", "keybaord", "keeyboard", "keyboerd", "KEYBORD"])
 def test_one_typo_is_corrected(catalogue: None, typo: str) -> None:
     assert corrected_text([typo]) == "keyboard"
+
+
+@pytest.mark.parametrize("typo", ["screwdryvr", "screwwdriiver", "SCREWDIRVRE", "scredrivre"])
+def test_two_typos_in_a_long_word_are_corrected(catalogue: None, typo: str) -> None:
+    assert corrected_text([typo]) == "screwdriver"
+
+
+@pytest.mark.parametrize("typo", ["srcewdrivre", "screwdryyyr", "wirlss"])
+def test_more_typos_are_too_many(catalogue: None, typo: str) -> None:
+    assert corrected_text([typo]) is None
+
+
+def test_a_word_that_the_model_knows_is_no_typo(make_product: MakeProduct) -> None:
+    make_product("Computer for the desk")
+    refresh_terms()
+    encoding.warm_up()
+    assert corrected_text(["compiler"]) is None
+    assert corrected_text(["compitir"]) == "computer"
 
 
 def test_what_is_not_nearly_a_word_stays(catalogue: None) -> None:
