@@ -31,6 +31,9 @@ logger = logging.getLogger("nearshelf.embeddings")
 # Vectors of two runtimes may live in one model's rows when they agree at least so far.
 MIN_COSINE = 0.999
 
+# Texts are padded to a multiple of so many tokens.
+SHAPE_STEP = 8
+
 
 class OpenVinoEncoder(Encoder):
     """One converted model, compiled for this CPU; in bfloat16 where the CPU has it and vectors agree."""
@@ -43,7 +46,10 @@ class OpenVinoEncoder(Encoder):
         self._inputs: list[str] = about["inputs"]
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(self.window)
-        self._tokenizer.enable_padding(pad_id=about["pad_id"], pad_token=about["pad_token"])
+        # OpenVINO keeps what it compiled for each shape it met: fewer shapes, less memory.
+        self._tokenizer.enable_padding(
+            pad_id=about["pad_id"], pad_token=about["pad_token"], pad_to_multiple_of=SHAPE_STEP
+        )
         self._counter = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._counter.no_truncation()
         self._counter.no_padding()

@@ -102,7 +102,9 @@ class Overlap:
             return outcome
         if len(claims) >= settings.EMBEDDING_BATCH_SIZE:
             size = int(CLAIM_S * len(claims) / (time.monotonic() - started))
-            self._claim_size = max(settings.EMBEDDING_BATCH_SIZE, min(size, MAX_CLAIM))
+            batch = self._batch_size or settings.EMBEDDING_BATCH_SIZE
+            # Whole batches: an odd one is one more shape for the runtime to prepare for.
+            self._claim_size = max(1, min(size, MAX_CLAIM) // batch) * batch
         if not self._put(self._encoded, (claims, vectors), self._aborted.is_set):
             pipeline.release(claims)
         return None
