@@ -18,10 +18,10 @@ run: .venv/.stamp-run
 	@$(VENV) manage.py serve
 
 test: .venv/.stamp-test
-	$(VENV) -m pytest -m 'not faults'
+	$(VENV) -m pytest -m 'not faults and not benchmark'
 
 test-faults: .venv/.stamp-test
-	$(VENV) -m pytest -m faults
+	$(VENV) -m pytest -m 'faults or benchmark'
 
 lint: .venv/.stamp-test
 	$(VENV) -m ruff check .

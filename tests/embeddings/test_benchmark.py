@@ -11,7 +11,7 @@ from django.db import connection
 from catalog.models import Product
 from embeddings import benchmark, scratch
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.benchmark]
 
 
 def databases() -> set[str]:
