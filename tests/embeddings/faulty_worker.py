@@ -7,7 +7,7 @@ worker waits there, and says so with a file `PLACE.reached`; `rows` lists the ro
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ def main() -> None:
 
 def instrument(folder: Path) -> None:
     """Put the places into the pipeline."""
-    from django.db.backends.signals import connection_created
-
     from embeddings import pipeline
 
     def at(place: str) -> None:
@@ -45,7 +43,7 @@ def instrument(folder: Path) -> None:
                 time.sleep(0.01)
             reached.unlink(missing_ok=True)
 
-    claim, encode, store = pipeline.claim, pipeline.encode, pipeline.store
+    claim, encode, store, write = pipeline.claim, pipeline.encode, pipeline.store, pipeline._write
 
     def held_claim(*arguments: Any) -> Any:
         at("claiming")
@@ -63,19 +61,13 @@ def instrument(folder: Path) -> None:
         at("encoded")
         return store(*arguments)
 
-    def after_write(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
-        result = execute(sql, *arguments)
-        if sql == pipeline._STORE:
-            at("storing")
-        return result
+    def held_write(*arguments: Any) -> Any:
+        written = write(*arguments)
+        at("storing")
+        return written
 
-    def watch(connection: Any, **kwargs: Any) -> None:
-        if after_write not in connection.execute_wrappers:
-            connection.execute_wrappers.append(after_write)
-
-    connection_created.connect(watch, weak=False)
-    for name, held in (("claim", held_claim), ("encode", held_encode), ("store", held_store)):
-        setattr(pipeline, name, held)
+    pipeline.claim, pipeline.encode, pipeline.store = held_claim, held_encode, held_store
+    pipeline._write = held_write
 
 
 if __name__ == "__main__":
