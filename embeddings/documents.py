@@ -1,7 +1,9 @@
 """The text of a product that the encoder reads. Pure functions of plain values.
 
 Whoever changes what `product_text` returns for the same product raises TEMPLATE_VERSION and adds a migration
-that writes it into the models' rows; their triggers then mark every vector as stale.
+that writes it into the models' rows; their triggers then mark every vector as stale. Where the change is one of the
+fields' values, as `attribute_text` is, the digests tell which products it touches: a migration that has them checked
+again (0007) spares the others.
 """
 
 from collections.abc import Mapping
@@ -15,8 +17,8 @@ TEMPLATE_VERSION = 1
 MAX_CHARACTERS = 2_000
 # What follows a description's first paragraph tells products apart less than their attributes do.
 MAX_DESCRIPTION = 800
-# Attributes blur what a product is when they are many; docs/relevance.md has the figures.
-MAX_ATTRIBUTES = 6
+# A product with more has a data sheet, which blurs what the product is; docs/relevance.md has the figures.
+MAX_ATTRIBUTES = 10
 MAX_ATTRIBUTE_LENGTH = 60
 
 
@@ -48,18 +50,21 @@ def product_text(product: ProductText) -> str:
 
 
 def attribute_text(attributes: Mapping[str, Any]) -> str:
-    """Return the first worded values, "red, 18 V": numbers and flags mean nothing to the model.
+    """Return the worded values, "red, 18 V", of a product with at most MAX_ATTRIBUTES attributes.
 
-    The SQL function `embeddings_attribute_text` takes the same ones, so that a number or a flag that changes,
-    such as a stock level, changes no digest. First is what jsonb stores first: short names, then by bytes.
+    Numbers and flags mean nothing to the model. The SQL function `embeddings_attribute_text` takes the same ones, so
+    that a number or a flag that changes, such as a stock level, changes no digest. They stand in the order in which
+    jsonb stores them: short names first, then by bytes.
     """
+    if len(attributes) > MAX_ATTRIBUTES:
+        return ""
     names = sorted(attributes, key=lambda name: (len(name.encode()), name.encode()))
     worded = [
         value
         for name in names
         if isinstance(value := attributes[name], str) and 1 <= len(value) <= MAX_ATTRIBUTE_LENGTH
     ]
-    return ", ".join(worded[:MAX_ATTRIBUTES])
+    return ", ".join(worded)
 
 
 def _one_line(text: str) -> str:

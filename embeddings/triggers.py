@@ -26,13 +26,10 @@ $$;
 CREATE OR REPLACE FUNCTION public.embeddings_attribute_text(attributes jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     -- The same values as documents.attribute_text.
-    SELECT coalesce(string_agg(worded.value, ', ' ORDER BY worded.place), '') FROM (
-        SELECT a.value #>> '{}' AS value, a.place
-        FROM jsonb_each(CASE jsonb_typeof(attributes) WHEN 'object' THEN attributes ELSE '{}' END)
-            WITH ORDINALITY AS a(key, value, place)
-        WHERE jsonb_typeof(a.value) = 'string' AND length(a.value #>> '{}') BETWEEN 1 AND 60
-        ORDER BY a.place LIMIT 6
-    ) AS worded
+    SELECT CASE WHEN count(*) > 10 THEN '' ELSE coalesce(string_agg(a.value #>> '{}', ', ' ORDER BY a.place) FILTER (
+        WHERE jsonb_typeof(a.value) = 'string' AND length(a.value #>> '{}') BETWEEN 1 AND 60), '') END
+    FROM jsonb_each(CASE jsonb_typeof(attributes) WHEN 'object' THEN attributes ELSE '{}' END)
+        WITH ORDINALITY AS a(key, value, place)
 $$;
 
 CREATE OR REPLACE FUNCTION public.embeddings_digest(
