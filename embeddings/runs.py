@@ -16,6 +16,7 @@ from django.utils import timezone
 from embeddings import backfill, bell, pipeline
 from embeddings.exceptions import EmbeddingError
 from embeddings.models import EmbeddingModel, EmbeddingRun
+from embeddings.outages import outlast
 from embeddings.pipeline import EVERYTHING, Outcome, Scope
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def work(
         for outcome in backfill.run(run.model, scope, limit, stop, batch_size, lambda: _beating(run)):
             run.done += outcome.stored
             run.failed += outcome.failed
-            if _beat(run):
+            if outlast(_beat)(run):
                 cancelled.set()
             yield outcome
     except EmbeddingError as error:

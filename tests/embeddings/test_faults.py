@@ -169,24 +169,32 @@ def test_four_workers_embed_each_row_once(shop: Shop, crew: Crew, encoder: Encod
     assert_exact(encoder)
 
 
-@pytest.mark.parametrize("how", ["fast shutdown", "kill -9"])
-def test_postgresql_restarted_in_the_middle_of_it(how: str, shop: Shop, crew: Crew, encoder: Encoder) -> None:
-    (worker,) = crew.take(1)
-    stock(200)
-    worker.wake(until="storing")
-    connection.close()
-    if how == "kill -9":
-        server = shop.database.running()
-        assert server is not None
-        server.kill()
-    else:
-        shop.database.stop()
-    worker.go_on("storing")
-    shop.database.ensure()
-    wait_until_settled()
-    assert worker.alive
-    assert statuses() == {"ready": 200}
-    assert_exact(encoder)
+@pytest.mark.parametrize(("how", "place"), [("fast shutdown", "storing"), ("kill -9", "encoded")])
+def test_postgresql_restarted_in_the_middle_of_it(
+    how: str, place: str, shop: Shop, crew: Crew, encoder: Encoder
+) -> None:
+    crew.take(1)
+    worker = Worker(shop, EMBEDDING_LEASE="600")  # whoever waited for a lease would wait in vain
+    try:
+        stock(200)
+        worker.wake(until=place)
+        connection.close()
+        if how == "kill -9":
+            server = shop.database.running()
+            assert server is not None
+            server.kill()
+        else:
+            shop.database.stop()
+        worker.go_on(place)
+        shop.database.ensure()
+        wait_until_settled()
+        assert worker.alive
+        assert len(worker.encoded) == 200  # none twice: the vectors in hand were kept
+        assert statuses() == {"ready": 200}
+        assert_exact(encoder)
+        assert worker.terminate() < 10
+    finally:
+        worker.kill()
 
 
 def test_redis_flushed_with_hundreds_pending(shop: Shop, crew: Crew, encoder: Encoder) -> None:
