@@ -104,6 +104,21 @@ class LocalServer(ABC):
             return None
         return process if carries_tag and self._is_alive(process) else None
 
+    def trouble(self) -> str:
+        """What keeps a server that was started from being used, such as "had died"; empty where nothing does."""
+        if self.running() is None:
+            return "had died"
+        # Whoever cleans up a folder of sockets cuts off a server that lives.
+        return "" if (self.sockets / self.socket_name).exists() else "had lost its socket"
+
+    def check_data(self) -> None:
+        """Raises EmbeddedServerError where the server's folder was deleted under it: it could only begin anew."""
+        if not self.directory.is_dir():
+            raise EmbeddedServerError(
+                f"{self.directory} was deleted while {self.name} was running. Stop this program, put the folder"
+                " back if you can, and start again; without it the shop begins anew."
+            )
+
     def stop(self) -> None:
         """Stops the server if it runs, and waits until it is gone."""
         process = self.running()
