@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from embeddings import coverage, indexes, locks, runs
+from embeddings import coverage, indexes, locks
 from embeddings.exceptions import IndexBusyError
 from embeddings.models import EmbeddingModel, ProductEmbedding
 
@@ -49,7 +49,6 @@ def mend() -> None:
                     logger.info("Built the index of %s.", model)
         if model.index_rebuild_wanted_at is not None:
             _rebuild_index(model)
-    runs.note_queue_runs()
     for chore in CHORES:
         chore.run()
 

@@ -14,9 +14,9 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from catalog.models import Product
-from embeddings import bell, model_files
+from embeddings import bell, indexes, model_files, runs
 from embeddings.encoders import Encoder, encoder_for
-from embeddings.models import DEFAULT_MODEL_ID, EmbeddingModel, ProductEmbedding
+from embeddings.models import DEFAULT_MODEL_ID, EmbeddingModel, EmbeddingRun, ProductEmbedding
 from tests.embeddings.exactness import assert_exact
 from tests.embeddings.faulty_worker import KILLER
 from tests.embeddings.processes import MAX_ATTEMPTS, Crew, Shop, Worker, wait_until
@@ -195,6 +195,36 @@ def test_postgresql_restarted_in_the_middle_of_it(
         assert worker.terminate() < 10
     finally:
         worker.kill()
+
+
+def index_builds() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_a_run_is_followed_while_its_worker_builds_an_index(shop: Shop, crew: Crew, encoder: Encoder) -> None:
+    (worker,) = crew.take(1)
+    stock(20)
+    model = EmbeddingModel.objects.active()
+    indexes.drop(model)
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:  # a build waits for whoever writes to the table
+            cursor.execute("LOCK TABLE embeddings_productembedding IN ROW EXCLUSIVE MODE")
+        wait_until(lambda: index_builds() > 0, "a worker builds the index")
+        run = runs.start_run(model, via_queue=True)
+        worker.wake()
+        wait_until(lambda: EmbeddingRun.objects.get(pk=run.pk).finished_at is not None, "the run ends", 20)
+        assert index_builds() > 0
+        assert EmbeddingRun.objects.get(pk=run.pk).done == 20
+    finally:
+        other.close()
+    wait_until(lambda: indexes.state(model)["valid"], "the index is built")
+    assert_exact(encoder)
 
 
 def test_redis_flushed_with_hundreds_pending(shop: Shop, crew: Crew, encoder: Encoder) -> None:
