@@ -18,6 +18,7 @@ from embeddings.exceptions import EmbeddingError
 from embeddings.models import EmbeddingModel, EmbeddingRun
 from embeddings.outages import outlast
 from embeddings.pipeline import EVERYTHING, Outcome, Scope
+from embeddings.planning import through_indexes
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -204,7 +205,7 @@ def follow(run: EmbeddingRun) -> int:
 def _due(run: EmbeddingRun) -> bool:
     """Whether anything of the run could be worked on now and is not."""
     extra, values = scope_of(run).sql()
-    with connection.cursor() as cursor:
+    with through_indexes(), connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT EXISTS (SELECT FROM embeddings_productembedding AS e
             WHERE e.model_id = {run.model_id:d} AND {pipeline.UNSETTLED_SQL}{extra}

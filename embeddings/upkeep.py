@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from embeddings import coverage, indexes, locks
 from embeddings.exceptions import IndexBusyError
 from embeddings.models import EmbeddingModel, ProductEmbedding
+from embeddings.planning import through_indexes
 
 logger = logging.getLogger("nearshelf.embeddings")
 
@@ -70,4 +71,5 @@ def _rebuild_index(model: EmbeddingModel) -> None:
 
 def _filling(model: EmbeddingModel) -> bool:
     waiting = ProductEmbedding.objects.filter(model=model).waiting()
-    return waiting[: INDEX_WHEN_WAITING + 1].count() > INDEX_WHEN_WAITING
+    with through_indexes():
+        return waiting[: INDEX_WHEN_WAITING + 1].count() > INDEX_WHEN_WAITING
