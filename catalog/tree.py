@@ -50,11 +50,15 @@ class CategoryTree:
         if not names:
             return None
         if names not in self._resolved:
-            above: _Node | None = None
-            for name in names:
-                above = self._find(above, name) or self._create(above, name)
-            self._resolved[names] = above.id  # type: ignore[union-attr]
+            first, *others = names
+            node = self._find_or_create(None, first)
+            for name in others:
+                node = self._find_or_create(node, name)
+            self._resolved[names] = node.id
         return self._resolved[names]
+
+    def _find_or_create(self, above: _Node | None, name: str) -> _Node:
+        return self._find(above, name) or self._create(above, name)
 
     def _find(self, above: _Node | None, name: str) -> _Node | None:
         parent_id = above.id if above else None

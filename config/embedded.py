@@ -51,8 +51,11 @@ def start() -> None:
 
 
 def recover() -> list[str]:
-    """Starts again what this process uses and has died, and returns the names. Raises EmbeddedServerError."""
-    return [name for use in _uses for name in use.recover()]
+    """Starts again what this process uses and cannot be used any more; returns what was wrong with it.
+
+    Raises EmbeddedServerError.
+    """
+    return [trouble for use in _uses for trouble in use.recover()]
 
 
 def stop() -> None:
@@ -92,10 +95,16 @@ class _Use:
     def recover(self) -> Iterator[str]:
         for variable in self.wanted:
             server = self.servers[variable]
-            if server.running() is None:
+            server.check_data()
+            if server.trouble():
                 with self._alone():
-                    server.ensure()
-                yield server.name
+                    # Asked again: another process may just have seen to it.
+                    trouble = server.trouble()
+                    if trouble:
+                        server.stop()
+                        server.ensure()
+                if trouble:
+                    yield f"{server.name} {trouble}"
 
     def end(self) -> None:
         """Gives the lock back, and stops the servers if nobody else holds it."""

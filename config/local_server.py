@@ -15,6 +15,7 @@ import signal
 import stat
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -29,7 +30,7 @@ MAX_SOCKET_PATH = 103  # bytes; macOS allows 104 with the final NUL, Linux 108
 MAX_LOG_SIZE = 10_000_000  # bytes
 
 
-class LocalServer:
+class LocalServer(ABC):
     """One server; a subclass says which binary it is, how it is set up, and how to ask whether it works."""
 
     name: ClassVar[str]
@@ -51,26 +52,26 @@ class LocalServer:
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
+    @abstractmethod
     def url(self) -> str:
         """The address that Django or redis-py connects to."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def pid_file(self) -> Path:
         """The file whose first line is the pid of the running server."""
-        raise NotImplementedError
 
+    @abstractmethod
     def programs(self) -> list[Path]:
         """The executables to run, the server itself first. Raises EmbeddedServerError if the wheel has none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def command(self) -> list[str]:
         """The command line that runs the server in the foreground; it contains the tag."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answers(self) -> bool:
         """Whether a client can connect and work."""
-        raise NotImplementedError
 
     def prepare(self) -> None:
         """Makes the folders. A subclass adds what its server needs before it starts."""
@@ -102,6 +103,21 @@ class LocalServer:
         except (OSError, ValueError, psutil.Error):
             return None
         return process if carries_tag and self._is_alive(process) else None
+
+    def trouble(self) -> str:
+        """What keeps a server that was started from being used, such as "had died"; empty where nothing does."""
+        if self.running() is None:
+            return "had died"
+        # Whoever cleans up a folder of sockets cuts off a server that lives.
+        return "" if (self.sockets / self.socket_name).exists() else "had lost its socket"
+
+    def check_data(self) -> None:
+        """Raises EmbeddedServerError where the server's folder was deleted under it: it could only begin anew."""
+        if not self.directory.is_dir():
+            raise EmbeddedServerError(
+                f"{self.directory} was deleted while {self.name} was running. Stop this program, put the folder"
+                " back if you can, and start again; without it the shop begins anew."
+            )
 
     def stop(self) -> None:
         """Stops the server if it runs, and waits until it is gone."""

@@ -82,6 +82,7 @@ class Supervisor:
         self._signals = 0
         self._has_terminal = _in_foreground()
         self._recover_at = 0.0
+        self._complaint = ""  # said last, so that a lasting trouble is told once
 
     def listen(self) -> None:
         """Takes over the signals. A signal ignored from the start, as nohup does, stays ignored."""
@@ -109,11 +110,14 @@ class Supervisor:
         if time.monotonic() < self._recover_at:
             return
         try:
-            for name in embedded.recover():
-                self.say(f"{name} had died; it was started again.")
+            for trouble in embedded.recover():
+                self.say(f"{trouble}; it was started again.")
             self._recover_at = time.monotonic() + 1
+            self._complaint = ""
         except embedded.EmbeddedServerError as error:
-            self.say(str(error))
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                self.say(self._complaint)
             self._recover_at = time.monotonic() + LONGEST_PAUSE
 
     def _stop_children(self) -> None:

@@ -8,6 +8,7 @@ from django.db import connection
 from embeddings import coverage, indexes, locks, pipeline
 from embeddings.models import EmbeddingModel, ProductEmbedding
 from embeddings.overlap import Overlap
+from embeddings.planning import through_indexes
 
 # From so many new vectors on, building the HNSW index after them is faster than growing it row by row
 # (0.2 to 0.3 ms a row against about 1.4 ms).
@@ -23,7 +24,7 @@ def remaining(model: EmbeddingModel, scope: pipeline.Scope) -> int:
 def progress(model: EmbeddingModel, scope: pipeline.Scope) -> tuple[int, int]:
     """How many rows of the scope wait or are worked on, and how many have failed for good."""
     extra, values = scope.sql()
-    with connection.cursor() as cursor:
+    with through_indexes(), connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT count(e.next_attempt_at), count(*) - count(e.next_attempt_at)
             FROM embeddings_productembedding AS e

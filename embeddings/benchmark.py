@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import psutil
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -196,8 +197,7 @@ def _save_and_wait(name: str, timeout_s: float = 30) -> float:
 
 def _rss_mib(process: int) -> float:
     """Resident memory of a process."""
-    out = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, check=True)  # noqa: S607
-    return int(out.stdout) / 1024
+    return float(psutil.Process(process).memory_info().rss) / 2**20
 
 
 def price_updates(rounds: int) -> dict[str, float]:
@@ -284,4 +284,5 @@ def _vacuum() -> None:
 
 
 def _say(what: str, figures: Any = "") -> None:
-    print(f"  {what} {figures}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+    sys.stderr.write(f"  {what} {figures}".rstrip() + "\n")
+    sys.stderr.flush()

@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 from embeddings import bell, indexes, status
 from embeddings.encoders import encoder_for, loaded
 from embeddings.exceptions import ModelUnavailableError
-from embeddings.models import EmbeddingModel
+from embeddings.models import EmbeddingModel, ProductEmbedding
+from embeddings.planning import through_indexes
 
 MINIMUM_PGVECTOR = (0, 8, 0)
 
@@ -50,7 +51,7 @@ def check_pgvector(*, databases: Sequence[str] | None = None, **kwargs: Any) -> 
 
 @register(Tags.database)
 def check_models(*, databases: Sequence[str] | None = None, **kwargs: Any) -> Sequence[CheckMessage]:
-    """The active model can be used, makes the vectors its row promises, and has its index."""
+    """The active model can be used and makes the vectors its row promises; it and every full one has its index."""
     if not _asked(databases) or not _migrated():
         return []
     active = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
@@ -72,7 +73,7 @@ def check_models(*, databases: Sequence[str] | None = None, **kwargs: Any) -> Se
         )
     for model in EmbeddingModel.objects.live():
         index = indexes.state(model)
-        if not index["valid"]:
+        if not index["valid"] and not _filling(model):
             messages.append(
                 Warning(
                     f"The HNSW index of {model.name} is {'invalid' if index['exists'] else 'missing'}.",
@@ -99,6 +100,15 @@ def check_redis(*, databases: Sequence[str] | None = None, **kwargs: Any) -> Seq
             )
         ]
     return []
+
+
+def _filling(model: EmbeddingModel) -> bool:
+    """Whether a model is being built and not yet full: its index is made when it is."""
+    if model.state == EmbeddingModel.State.ACTIVE:
+        return False
+    with through_indexes():
+        waiting = ProductEmbedding.objects.filter(model=model).waiting().exists()
+    return waiting or model.rows_checked_at is None
 
 
 def _asked(databases: Sequence[str] | None) -> bool:

@@ -6,7 +6,7 @@ import time
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from embeddings import bell, pipeline
+from embeddings import bell, outages, pipeline
 from embeddings.exceptions import ModelUnavailableError
 
 #: Names that a message may call; anything else is refused unread.
@@ -16,7 +16,7 @@ ALLOWED_JOBS = frozenset({bell.DRAIN_JOB})
 MAX_SECONDS = 20.0
 
 # Set when the process is asked to end: a drain stops after the batch it is at.
-stopping = threading.Event()
+stopping = outages.ending
 # Set together with `stopping` when the process is to start afresh.
 recycling = threading.Event()
 # One drain at a time per process: the job's and the reconciler's would only compete for the cores.

@@ -18,6 +18,7 @@ from embeddings import pipeline
 from embeddings.encoders import Encoder, Vectors, encoder_for
 from embeddings.exceptions import ModelUnavailableError
 from embeddings.models import EmbeddingModel
+from embeddings.outages import outlast
 from embeddings.pipeline import Claim, Outcome, Scope
 
 # Claims that wait before and behind the encoder.
@@ -120,8 +121,8 @@ class Overlap:
         while not self._stopping() and (left is None or left > 0):
             with self._settled:
                 idle = self._open == 0
-            size = self._claim_size
-            claims = pipeline.claim(self._model, size if left is None else min(size, left), self._scope)
+            size = self._claim_size if left is None else min(self._claim_size, left)
+            claims = outlast(pipeline.claim)(self._model, size, self._scope)
             if not claims:
                 if idle:
                     break
@@ -140,7 +141,7 @@ class Overlap:
         """Store behind the encoder."""
         while (item := self._get(self._encoded, self._aborted.is_set)) is not None:
             self._storing = item[0]
-            outcome = pipeline.store(*item)
+            outcome = outlast(pipeline.store)(*item)
             self._storing = []
             outcome.batches = 1
             self._outcomes.put(outcome)

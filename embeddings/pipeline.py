@@ -23,6 +23,7 @@ from embeddings.documents import ProductText, product_text
 from embeddings.encoders import Encoder, Vectors, encoder_for
 from embeddings.exceptions import ModelUnavailableError
 from embeddings.models import EmbeddingModel
+from embeddings.outages import outlast
 
 logger = logging.getLogger("nearshelf.embeddings")
 
@@ -280,17 +281,18 @@ def process(encoder: Encoder, claims: Sequence[Claim]) -> Outcome:
     """Encode and store claimed rows.
 
     A text that the encoder refuses fails by itself, and so does one whose vector PostgreSQL refuses; when the
-    encoder refuses any text, all leases are given back and ModelUnavailableError is raised.
+    encoder refuses any text, all leases are given back and ModelUnavailableError is raised. Where PostgreSQL
+    goes away meanwhile, the vectors are kept until it is back.
     """
     try:
         vectors = encode(encoder, claims)
     except Exception as error:  # a text may trip any library below; the cause is kept on the row
         if not _works(encoder):
-            release(claims)
+            outlast(release)(claims)
             raise ModelUnavailableError(f"The embedding model does not work: {error}") from error
         return _one_by_one(encoder, claims, error)
     try:
-        return store(claims, vectors)
+        return outlast(store)(claims, vectors)
     except DataError as error:  # such as a vector with NaN
         return _one_by_one(encoder, claims, error)
 
@@ -298,7 +300,7 @@ def process(encoder: Encoder, claims: Sequence[Claim]) -> Outcome:
 def _one_by_one(encoder: Encoder, claims: Sequence[Claim], error: Exception) -> Outcome:
     """Find out which text was at fault; a single one fails with the error."""
     if len(claims) == 1:
-        return fail(claims[0], f"{type(error).__name__}: {error}")
+        return outlast(fail)(claims[0], f"{type(error).__name__}: {error}")
     outcome = Outcome()
     for claim_ in claims:
         outcome.add(process(encoder, [claim_]))

@@ -16,7 +16,9 @@ from django.utils import timezone
 from embeddings import backfill, bell, pipeline
 from embeddings.exceptions import EmbeddingError
 from embeddings.models import EmbeddingModel, EmbeddingRun
+from embeddings.outages import outlast
 from embeddings.pipeline import EVERYTHING, Outcome, Scope
+from embeddings.planning import through_indexes
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -87,7 +89,7 @@ def work(
         for outcome in backfill.run(run.model, scope, limit, stop, batch_size, lambda: _beating(run)):
             run.done += outcome.stored
             run.failed += outcome.failed
-            if _beat(run):
+            if outlast(_beat)(run):
                 cancelled.set()
             yield outcome
     except EmbeddingError as error:
@@ -203,7 +205,7 @@ def follow(run: EmbeddingRun) -> int:
 def _due(run: EmbeddingRun) -> bool:
     """Whether anything of the run could be worked on now and is not."""
     extra, values = scope_of(run).sql()
-    with connection.cursor() as cursor:
+    with through_indexes(), connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT EXISTS (SELECT FROM embeddings_productembedding AS e
             WHERE e.model_id = {run.model_id:d} AND {pipeline.UNSETTLED_SQL}{extra}

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from embeddings import coverage, indexes, locks, runs
+from embeddings import coverage, indexes, locks
 from embeddings.exceptions import IndexBusyError
 from embeddings.models import EmbeddingModel, ProductEmbedding
+from embeddings.planning import through_indexes
 
 logger = logging.getLogger("nearshelf.embeddings")
 
@@ -49,7 +50,6 @@ def mend() -> None:
                     logger.info("Built the index of %s.", model)
         if model.index_rebuild_wanted_at is not None:
             _rebuild_index(model)
-    runs.note_queue_runs()
     for chore in CHORES:
         chore.run()
 
@@ -71,4 +71,5 @@ def _rebuild_index(model: EmbeddingModel) -> None:
 
 def _filling(model: EmbeddingModel) -> bool:
     waiting = ProductEmbedding.objects.filter(model=model).waiting()
-    return waiting[: INDEX_WHEN_WAITING + 1].count() > INDEX_WHEN_WAITING
+    with through_indexes():
+        return waiting[: INDEX_WHEN_WAITING + 1].count() > INDEX_WHEN_WAITING

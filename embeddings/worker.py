@@ -24,7 +24,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker.base import StopRequested
 
-from embeddings import bell, jobs, samples, upkeep
+from embeddings import bell, jobs, runs, samples, upkeep
 from embeddings.encoders import encoder_for
 from embeddings.exceptions import EmbeddingError, ModelUnavailableError
 from embeddings.models import EmbeddingModel
@@ -35,6 +35,7 @@ REDIS_RETRY_S = 2.0
 # RQ lets a command take this long, less five seconds, before it believes that Redis is gone.
 WORKER_TTL_S = 45
 UPKEEP_S = 5.0
+PROGRESS_S = 5.0
 
 
 class EmbeddingWorker(SimpleWorker):
@@ -104,9 +105,10 @@ def run(burst: bool = False) -> None:
     reconciler = threading.Thread(target=_reconcile_forever, name="reconciler", daemon=True)
     reconciler.start()
     complain = _Complaints()
-    # Apart from the reconciler: a large index takes minutes to build, and edits go on meanwhile.
+    # Apart from the reconciler and each other: a large index takes minutes to build, and edits go on meanwhile.
     for name, work, interval_s in (
         ("upkeep", upkeep.mend, UPKEEP_S),
+        ("progress", runs.note_queue_runs, PROGRESS_S),
         ("samples", samples.sample, samples.INTERVAL_S),
     ):
         threading.Thread(target=_repeat, args=(work, interval_s), name=name, daemon=True).start()

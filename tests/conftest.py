@@ -1,11 +1,12 @@
 """What every test may use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import django_rq
 import pytest
+from django.db import connection
 
 from catalog.models import Category, Product
 from embeddings import bell, jobs, pipeline
@@ -76,3 +77,25 @@ def make_product(db: None) -> Callable[..., Product]:
 def embed() -> Callable[[], pipeline.Outcome]:
     """Do what a worker does, in this process: embed everything that is due, with the real model."""
     return pipeline.drain
+
+
+@pytest.fixture(scope="session")
+def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Folder of a second, tiny model."""
+    # Imported here, because it brings torch, which most runs of a few tests do without.
+    from tests.embeddings.tiny_model import make_tiny_model
+
+    return str(make_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture
+def own_indexes(transactional_db: None) -> Iterator[None]:
+    """Drop the indexes of models that a test added: emptying the tables leaves them."""
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname FROM pg_indexes WHERE indexname ~ '^embedding_hnsw_' AND indexname <> %s",
+            [f"embedding_hnsw_{DEFAULT_MODEL_ID}"],
+        )
+        for (name,) in cursor.fetchall():
+            cursor.execute(f'DROP INDEX "{name}"')

@@ -4,7 +4,6 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.views import View
 from django_filters import rest_framework as filters
 
 from catalog.models import Product
@@ -50,10 +49,10 @@ class ProductFilter(filters.FilterSet):
 class ProductFilterBackend(filters.DjangoFilterBackend):
     """django-filter's backend, which refuses what search would refuse."""
 
-    def filter_queryset(self, request: Any, queryset: Any, view: View) -> Any:
+    def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
         """Apply the request's filters. Raises InvalidQueryError."""
         params = request.query_params
-        others = view.paginator.parameters  # type: ignore[attr-defined]
+        others = view.paginator.parameters
         repeatable = [name for name, field in FilterForm.base_fields.items() if isinstance(field, ManyField)]
         errors = check_names(params, [*FilterForm.base_fields, *others]) | check_texts(params, repeatable)
         if errors:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 from django import forms
 from django.http import QueryDict
@@ -19,6 +20,8 @@ from search.exceptions import InvalidQueryError, ProductNotFoundError
 from search.query import Filters, Fusion, Mode, SearchQuery, SimilarQuery
 
 Errors = dict[str, list[str]]
+
+NOT_UTF8 = "This text cannot be read: it is not UTF-8. Enter it again."
 
 
 class Parameters(Protocol):
@@ -94,6 +97,25 @@ def check_texts(params: Parameters, repeatable: Iterable[str] = ()) -> Errors:
         elif len(texts) > 1 and name not in repeatable:
             errors[name] = ["Give this parameter once."]
     return errors
+
+
+def check_encoding(query_string: str) -> Errors:
+    """Errors for parameters whose bytes are not UTF-8, by name; Django would read them as replacement characters.
+
+    `query_string` is WSGI's, in which a character stands for a byte.
+    """
+    # As Latin-1 every byte is a character, so nothing is lost before it is looked at.
+    pairs = parse_qsl(query_string, keep_blank_values=True, encoding="latin-1")
+    bad = [name for name, text in pairs if not (_is_utf8(name) and _is_utf8(text))]
+    return {name.encode("latin-1").decode(errors="replace"): [NOT_UTF8] for name in bad}
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def cleaned(

@@ -27,7 +27,7 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
 
     class Meta:
         model = Product
-        fields = (
+        fields: tuple[str, ...] = (
             "sku",
             "name",
             "brand",
@@ -56,7 +56,7 @@ class ProductDetailSerializer(ProductSerializer):
     embedding = serializers.SerializerMethodField()
 
     class Meta(ProductSerializer.Meta):
-        fields = (  # type: ignore[assignment]
+        fields = (
             *ProductSerializer.Meta.fields,
             "description",
             "attributes",

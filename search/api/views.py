@@ -16,7 +16,7 @@ from search.api import openapi, rendering
 from search.api.bodies import parse_batch, parse_seeds
 from search.api.filters import ProductFilter, ProductFilterBackend
 from search.api.pagination import KeysetPagination
-from search.api.parameters import check_names, parse_search, parse_similar, parse_suggest
+from search.api.parameters import check_encoding, check_names, parse_search, parse_similar, parse_suggest
 from search.api.serializers import ProductDetailSerializer, ProductSerializer
 from search.categories import category_tree
 from search.engine import search_batch, search_products
@@ -32,6 +32,12 @@ class CachedView(APIView):
     cache_control: dict[str, Any] = {"no_cache": True}
     # What `Allow` lists: OPTIONS would tell nothing that the schema does not.
     http_method_names = ["get", "head", "post"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse parameters that are not UTF-8, whatever they mean here. Raises InvalidQueryError."""
+        super().initial(request, *args, **kwargs)
+        if errors := check_encoding(request.META.get("QUERY_STRING", "")):
+            raise InvalidQueryError(errors)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add Cache-Control where the answer has none."""

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from catalog.models import Category, Product
-from search.api.parameters import parse_search
+from search.api.parameters import check_encoding, parse_search
 from search.categories import CategoryNode, category_tree
 from search.engine import search_products
 from search.exceptions import InvalidQueryError, SearchError
@@ -41,6 +41,7 @@ def storefront(request: HttpRequest) -> HttpResponse:
     if not asked.keys() - {"mode", "explain", "page"}:
         return render(request, "storefront/start.html", _page(request, asked) | _start())
     try:
+        _refuse_unreadable(request)
         query = _query(asked)
         result = search_products(query)
     except InvalidQueryError as error:
@@ -70,6 +71,13 @@ def product(request: HttpRequest, sku: str) -> HttpResponse:
         "similar": _similar(item),
     }
     return render(request, "storefront/product.html", _page(request, {}) | context)
+
+
+def _refuse_unreadable(request: HttpRequest) -> None:
+    """Raise InvalidQueryError where a parameter of the page is not UTF-8; others are nobody's concern."""
+    errors = check_encoding(request.META.get("QUERY_STRING", ""))
+    if bad := {name: texts for name, texts in errors.items() if name in navigation.PARAMETERS}:
+        raise InvalidQueryError(bad)
 
 
 def _query(asked: Asked) -> SearchQuery:

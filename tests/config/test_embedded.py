@@ -1,6 +1,7 @@
 """The embedded servers: who starts them, who stops them, and what they survive. All with real processes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -132,7 +133,7 @@ def test_killed_servers_are_started_again_even_with_a_busy_backend_left(data: Pa
         for process in killed:
             wait_until_gone(process)
         assert backend.is_running()
-        user.does("assert list(embedded.recover()) == ['PostgreSQL', 'Valkey']")
+        user.does("assert embedded.recover() == ['PostgreSQL had died', 'Valkey had died']")
         wait_until_gone(backend)
     assert_usable(user.urls)
     user.does("assert embedded.recover() == []")
@@ -159,6 +160,30 @@ def test_a_server_whose_socket_was_deleted_is_replaced(data: Path, monkeypatch: 
         server.ensure()
         assert server.answers()
         server.stop()
+
+
+def test_servers_that_lost_their_sockets_are_started_again_with_their_data(data: Path) -> None:
+    user = User(data)
+    with psycopg.connect(user.urls[0]) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    pids = running_pids(data)
+    shutil.rmtree(servers_of(data)[0].sockets)
+    user.does("assert embedded.recover() == ['PostgreSQL had lost its socket', 'Valkey had lost its socket']")
+    assert not set(running_pids(data)) & set(pids)
+    with psycopg.connect(user.urls[0]) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    user.does("assert embedded.recover() == []")
+    user.leaves()
+    assert processes_of(data) == []
+
+
+def test_a_data_folder_deleted_under_its_users_is_told_and_nothing_is_made_in_its_place(data: Path) -> None:
+    user = User(data)
+    shutil.rmtree(data)
+    told = "was deleted while PostgreSQL was running"
+    user.does(f"import pytest; pytest.raises(embedded.EmbeddedServerError, embedded.recover).match({told!r})")
+    assert not data.exists()
+    user.leaves()
 
 
 def test_a_forked_child_that_exits_stops_nothing(data: Path) -> None:

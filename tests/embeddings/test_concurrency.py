@@ -15,11 +15,10 @@ from catalog.models import Category, Product
 from embeddings import pipeline
 from embeddings.encoders import Encoder, encoder_for
 from embeddings.models import EmbeddingModel, ProductEmbedding
+from tests.embeddings.background import PATIENCE_S, wait_until_blocked
 from tests.embeddings.exactness import assert_digests_and_copies, assert_exact
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PATIENCE_S = 30.0
 
 
 @pytest.fixture
@@ -56,20 +55,6 @@ def stock(count: int, **fields: Any) -> list[Product]:
     return Product.objects.bulk_create(
         Product(sku=f"S-{number}", name=f"Saw number {number}", **fields) for number in range(count)
     )
-
-
-def wait_until_blocked(count: int = 1) -> None:
-    """Return once so many sessions wait for a lock."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-            if cursor.fetchone()[0] >= count:
-                return
-        assert time.monotonic() < deadline, "nobody waits for a lock"
-        time.sleep(0.01)
 
 
 @contextmanager

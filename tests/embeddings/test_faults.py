@@ -14,9 +14,9 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from catalog.models import Product
-from embeddings import bell, model_files
+from embeddings import bell, indexes, model_files, runs
 from embeddings.encoders import Encoder, encoder_for
-from embeddings.models import DEFAULT_MODEL_ID, EmbeddingModel, ProductEmbedding
+from embeddings.models import DEFAULT_MODEL_ID, EmbeddingModel, EmbeddingRun, ProductEmbedding
 from tests.embeddings.exactness import assert_exact
 from tests.embeddings.faulty_worker import KILLER
 from tests.embeddings.processes import MAX_ATTEMPTS, Crew, Shop, Worker, wait_until
@@ -169,23 +169,61 @@ def test_four_workers_embed_each_row_once(shop: Shop, crew: Crew, encoder: Encod
     assert_exact(encoder)
 
 
-@pytest.mark.parametrize("how", ["fast shutdown", "kill -9"])
-def test_postgresql_restarted_in_the_middle_of_it(how: str, shop: Shop, crew: Crew, encoder: Encoder) -> None:
+@pytest.mark.parametrize(("how", "place"), [("fast shutdown", "storing"), ("kill -9", "encoded")])
+def test_postgresql_restarted_in_the_middle_of_it(
+    how: str, place: str, shop: Shop, crew: Crew, encoder: Encoder
+) -> None:
+    crew.take(1)
+    worker = Worker(shop, EMBEDDING_LEASE="600")  # whoever waited for a lease would wait in vain
+    try:
+        stock(200)
+        worker.wake(until=place)
+        connection.close()
+        if how == "kill -9":
+            server = shop.database.running()
+            assert server is not None
+            server.kill()
+        else:
+            shop.database.stop()
+        worker.go_on(place)
+        shop.database.ensure()
+        wait_until_settled()
+        assert worker.alive
+        assert len(worker.encoded) == 200  # none twice: the vectors in hand were kept
+        assert statuses() == {"ready": 200}
+        assert_exact(encoder)
+        assert worker.terminate() < 10
+    finally:
+        worker.kill()
+
+
+def index_builds() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_a_run_is_followed_while_its_worker_builds_an_index(shop: Shop, crew: Crew, encoder: Encoder) -> None:
     (worker,) = crew.take(1)
-    stock(200)
-    worker.wake(until="storing")
-    connection.close()
-    if how == "kill -9":
-        server = shop.database.running()
-        assert server is not None
-        server.kill()
-    else:
-        shop.database.stop()
-    worker.go_on("storing")
-    shop.database.ensure()
-    wait_until_settled()
-    assert worker.alive
-    assert statuses() == {"ready": 200}
+    stock(20)
+    model = EmbeddingModel.objects.active()
+    indexes.drop(model)
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:  # a build waits for whoever writes to the table
+            cursor.execute("LOCK TABLE embeddings_productembedding IN ROW EXCLUSIVE MODE")
+        wait_until(lambda: index_builds() > 0, "a worker builds the index")
+        run = runs.start_run(model, via_queue=True)
+        worker.wake()
+        wait_until(lambda: EmbeddingRun.objects.get(pk=run.pk).finished_at is not None, "the run ends", 20)
+        assert index_builds() > 0
+        assert EmbeddingRun.objects.get(pk=run.pk).done == 20
+    finally:
+        other.close()
+    wait_until(lambda: indexes.state(model)["valid"], "the index is built")
     assert_exact(encoder)
 
 

@@ -19,7 +19,7 @@ from embeddings import coverage, indexes, locks, model_registry, pipeline, upkee
 from embeddings.encoders import encoder_for
 from embeddings.exceptions import ActivationError, ModelStateError
 from embeddings.models import DEFAULT_MODEL_ID, EmbeddingModel, ProductEmbedding
-from tests.embeddings.background import in_background
+from tests.embeddings.background import in_background, wait_until_blocked
 from tests.embeddings.test_pipeline import vector_of
 from tests.embeddings.tiny_model import DIMENSIONS, make_tiny_model
 
@@ -308,7 +308,7 @@ def test_a_product_that_moves_while_its_old_category_is_renamed_has_its_new_text
     with session.cursor() as cursor:
         cursor.execute("UPDATE catalog_product SET category_id = %s WHERE id = %s", [new.pk, product.pk])
     rename = in_background(lambda: Category.objects.filter(pk=old.pk).update(name="Outdoors"))
-    time.sleep(0.5)
+    wait_until_blocked()
     session.commit()
     rename.join()
     embed()
@@ -329,7 +329,7 @@ def test_a_rename_and_an_edit_of_text_and_price_at_once_wait_for_each_other(
             "SELECT full_name FROM catalog_category WHERE id = %s FOR NO KEY UPDATE", [category.pk]
         )
     edit = in_background(lambda: Product.objects.filter(pk=product.pk).update(name="Can", price=5))
-    time.sleep(0.5)
+    wait_until_blocked()
     with session.cursor() as cursor:
         cursor.execute("UPDATE catalog_category SET name = 'Outdoors' WHERE id = %s", [category.pk])
     session.commit()

@@ -1,5 +1,6 @@
 """What a look for work costs in a large shop where nothing is to be done."""
 
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from embeddings import pipeline
-from embeddings.models import EmbeddingModel, ProductEmbedding
+from catalog.models import Product
+from embeddings import backfill, pipeline, runs, upkeep
+from embeddings.checks import check_models
+from embeddings.models import EmbeddingModel, EmbeddingRun, ProductEmbedding
 
 ROWS = 20_000
 # On a quiet machine it takes 0.05 ms; a scan of the table takes 10 ms and more.
@@ -56,6 +59,40 @@ def explained(work: Callable[[], Any]) -> list[dict[str, Any]]:
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     """A node of a plan and all below it."""
     return [plan, *(node for below in plan.get("Plans", []) for node in nodes(below))]
+
+
+# What workers ask again and again.
+PROBES: dict[str, Callable[[EmbeddingModel], Any]] = {
+    "claim": lambda model: pipeline.claim(model, 256),
+    "claim in a category": lambda model: pipeline.claim(model, 256, pipeline.Scope(category_path="tools")),
+    "is a run's work due": lambda model: runs._due(EmbeddingRun(model=model)),
+    "how far is a run": lambda model: backfill.progress(model, pipeline.EVERYTHING),
+    "is a model filling": upkeep._filling,
+    "system check": lambda model: check_models(databases=["default"]),
+}
+
+
+def tables_read(plans: list[dict[str, Any]]) -> set[str]:
+    """Tables that a plan reads from the first row to the last."""
+    found = [node for plan in plans for node in nodes(plan["Plan"])]
+    return {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"}
+
+
+def test_no_look_for_work_reads_the_table(settled: EmbeddingModel) -> None:
+    # Beside another one that is active, which is looked at in fewer ways.
+    EmbeddingModel.objects.filter(pk=settled.pk).update(state="building")
+    EmbeddingModel.objects.create(
+        name=settled.name, document_prompt="product: ", dimensions=settled.dimensions, state="active"
+    )
+    reading = {}
+    for due in (0, 10):
+        some = Product.objects.order_by("pk").values("pk")[:due]
+        Product.objects.filter(pk__in=some).update(name="Sharp saw")
+        for name, probe in PROBES.items():
+            plans = explained(functools.partial(probe, settled))
+            assert plans, name
+            reading[name, due] = tables_read(plans)
+    assert [probe for probe, tables in reading.items() if "embeddings_productembedding" in tables] == []
 
 
 def test_looking_for_work_where_there_is_none_is_a_probe_of_the_queue(settled: EmbeddingModel) -> None:

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from catalog.models import Product
-from embeddings import pipeline, runs, status, upkeep
+from embeddings import pipeline, runs, status
 from embeddings.models import EmbeddingModel, EmbeddingRun, ProductEmbedding
 from embeddings.pipeline import Scope
 
@@ -133,7 +133,7 @@ def test_workers_do_a_run_via_the_queue(
         assert latest()["done"] == 50
     assert latest()["state"] == "running"
     pipeline.drain()
-    upkeep.mend()
+    runs.note_queue_runs()
     run.refresh_from_db()
     assert (run.get_state(), run.done) == ("finished", 120)
 

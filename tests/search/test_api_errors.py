@@ -41,6 +41,31 @@ def test_a_problem_names_every_bad_field(client: Client) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("/api/search/?q=%ff", "q"),
+        ("/api/search/?q=saw&brand=Bosch&brand=K%f6nig", "brand"),
+        ("/api/search/?q=saw&category=%c3", "category"),
+        ("/api/search/?q=saw&mode=%fe", "mode"),
+        ("/api/search/?q=saw&facets=%80", "facets"),
+        ("/api/search/?%ff=1", "\ufffd"),
+        ("/api/products/?brand=%ff", "brand"),
+        ("/api/products/?cursor=%ff", "cursor"),
+        ("/api/products/S-1/similar/?brand=%ff", "brand"),
+        ("/api/suggest/?q=ha%ff", "q"),
+    ],
+)
+def test_bytes_that_are_not_utf_8_are_refused_by_name(client: Client, address: str, field: str) -> None:
+    assert bad_fields(client.get(address)) == [field]
+    assert "UTF-8" in client.get(address).json()["errors"][0]["detail"]
+
+
+def test_a_replacement_character_that_was_really_sent_is_a_character(client: Client) -> None:
+    answer = client.get("/api/search/?q=K%EF%BF%BDnig&mode=keyword")
+    assert (answer.status_code, answer.json()["query"]["text"]) == (200, "K\ufffdnig")
+
+
 def test_errors_are_not_kept(client: Client) -> None:
     assert client.get("/api/search/?mode=fuzzy").headers["Cache-Control"] == "no-store"
 

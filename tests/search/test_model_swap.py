@@ -9,16 +9,11 @@ from django.test import Client
 from embeddings import model_registry, pipeline
 from embeddings.models import DEFAULT_MODEL_ID, EmbeddingModel
 from tests.embeddings.background import in_background
-from tests.embeddings.conftest import own_indexes, tiny_path  # noqa: F401 (fixtures)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_indexes")]
 
 
-def test_requests_go_on_through_a_swap_and_back(
-    make_product: Any,
-    tiny_path: str,  # noqa: F811
-    settings: Any,
-) -> None:
+def test_requests_go_on_through_a_swap_and_back(make_product: Any, tiny_path: str, settings: Any) -> None:
     settings.SEARCH_THROTTLE_ANON = ""
     # Every product is in every answer, so that a missing one shows.
     settings.SEARCH_CUTOFF, settings.SEARCH_SEMANTIC_FLOOR = 0.0, -1.0

@@ -154,6 +154,17 @@ def test_a_mistake_is_named_beside_its_field(
     assert f'<a href="#{field}">' in page
 
 
+@pytest.mark.parametrize("field", ["q", "brand", "category", "price_min"])
+def test_bytes_that_are_not_utf_8_are_named_beside_their_field(
+    client: Client, shop: None, field: str
+) -> None:
+    response = client.get(f"/?{field}=dr%ff")
+    assert response.status_code == 400
+    assert f'<a href="#{field}">' in response.content.decode()
+    assert "cannot be answered as it stands" in text_of(response)
+    assert client.get("/?q=drill&utm_source=%ff").status_code == 200
+
+
 @pytest.mark.parametrize("params", [{"mode": "magic"}, {"page": "0"}, {"page": "x"}, {"page": "51"}])
 def test_a_mistake_without_a_field_is_named(client: Client, shop: None, params: dict[str, str]) -> None:
     response = client.get("/", {"q": "drill", **params})

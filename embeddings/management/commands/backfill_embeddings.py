@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from catalog.models import Category
-from embeddings import backfill, bell, coverage, runs
+from embeddings import backfill, bell, coverage, outages, runs
 from embeddings.exceptions import ModelUnavailableError
 from embeddings.models import EmbeddingModel, EmbeddingRun
 from embeddings.pipeline import Outcome, Scope
@@ -151,6 +151,7 @@ class Command(RichCommand):
         if self._stop.is_set():
             raise KeyboardInterrupt
         self._stop.set()
+        outages.ending.set()
         self.stdout.write("Stopping after this batch; once more stops at once. Nothing is lost.")
 
     def _report(self, run: EmbeddingRun, outcome: Outcome, seconds: float) -> None:
