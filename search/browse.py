@@ -20,12 +20,9 @@ def page_of(query: SearchQuery, scope: Scope, constraint: Condition) -> SearchRe
     ((total,),) = fetch(f"SELECT count(*) FROM catalog_product AS p WHERE {products.sql}", products.params)
     shown = [pk for (pk,) in rows]
     fields = hydrate(shown)
-    counted = {
-        name: facets.count(name, scope.without(name).condition("p") & constraint, query.filters)
-        if name in facets.FILTERABLE
-        else facets.count(name, products, query.filters)
-        for name in query.facets
-    }
+    counted = facets.count(
+        query.facets, scope, query.filters, lambda wider: wider.condition("p") & constraint
+    )
     return SearchResult(
         hits=[Hit(fields[pk], SCORE, {} if query.explain else None) for pk in shown if pk in fields],
         total=total,

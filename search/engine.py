@@ -188,13 +188,12 @@ def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
 
 def _facets(query: SearchQuery, plan: Plan, scope: Scope, ranking: Ranking) -> dict[str, list[FacetValue]]:
     """Count over the result set; a facet that is filtered on, over the set without that filter."""
-    counted = {}
-    for name in query.facets:
-        wider = scope.without(name) if name in facets.FILTERABLE else scope
+
+    def products(wider: Scope) -> Condition:
         product_ids = ranking.product_ids if wider == scope else rank(plan, wider).product_ids
-        products = Condition("p.id = ANY(%s::bigint[])", (id_array(product_ids),))
-        counted[name] = facets.count(name, products, query.filters)
-    return counted
+        return Condition("p.id = ANY(%s::bigint[])", (id_array(product_ids),))
+
+    return facets.count(query.facets, scope, query.filters, products)
 
 
 def _hits(query: SearchQuery, plan: Plan, ranking: Ranking) -> list[Hit]:

@@ -1,7 +1,7 @@
 """What the products of a result set have in common, counted."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +12,13 @@ from search.attributes import unknown_attributes
 from search.exceptions import InvalidQueryError
 from search.query import Filters
 from search.results import FacetValue
-from search.scope import Condition
+from search.scope import Condition, Scope
 from search.statements import fetch
 
 CATEGORY, BRAND, PRICE = "category", "brand", "price"
 FILTERABLE = (CATEGORY, BRAND, PRICE)
 PRICE_BUCKETS = 5
+_COLUMNS = {CATEGORY: "p.category_id", BRAND: "p.brand", PRICE: "p.price"}
 
 
 def unknown_names(names: Sequence[str]) -> list[str]:
@@ -35,23 +36,57 @@ def check_names(names: Iterable[str]) -> None:
         )
 
 
-def count(name: str, products: Condition, filters: Filters) -> list[FacetValue]:
-    """The values of one facet over the products `p` that satisfy a condition."""
+def count(
+    names: Sequence[str], scope: Scope, filters: Filters, products: Callable[[Scope], Condition]
+) -> dict[str, list[FacetValue]]:
+    """The values of some facets within a scope; a facet that is filtered on is counted without that filter.
+
+    `products` says of products `p` whether they belong to the result set within a scope. It is asked once for each
+    different scope, for it may mean another search.
+    """
+    names_by_scope: dict[Scope, list[str]] = defaultdict(list)
+    for name in names:
+        names_by_scope[scope.without(name) if name in FILTERABLE else scope].append(name)
+    counted: dict[str, list[FacetValue]] = {}
+    for wider, together in names_by_scope.items():
+        for name, counts in _counts(together, products(wider)).items():
+            counted[name] = _values(name, counts, filters)
+    return {name: counted[name] for name in names}
+
+
+def _values(name: str, counts: Mapping[Any, int], filters: Filters) -> list[FacetValue]:
     if name == CATEGORY:
-        return category_tree(_counts("p.category_id", products), _categories(), filters.categories)
+        return category_tree(counts, _categories(), filters.categories)
     if name == BRAND:
-        return _most_frequent(_counts("p.brand", products), filters.brands)
+        return _most_frequent(counts, filters.brands)
     if name == PRICE:
-        return price_ranges(_counts("p.price", products), filters)
-    return _most_frequent(_counts("p.attributes ->> %s", products, (name,)), ())
+        return price_ranges(counts, filters)
+    return _most_frequent(counts, ())
 
 
-def _counts(expression: str, products: Condition, params: Sequence[object] = ()) -> dict[Any, int]:
-    rows = fetch(
-        f"SELECT {expression} AS value, count(*) FROM catalog_product AS p WHERE {products.sql} GROUP BY 1",
-        (*params, *products.params),
+def _counts(names: Sequence[str], products: Condition) -> dict[str, dict[Any, int]]:
+    """How many products have each value, by facet: one grouping of the same rows for each of them."""
+    columns = [f"f{place}" for place in range(len(names))]
+    expressions = [_COLUMNS.get(name, "p.attributes ->> %s") for name in names]
+    attributes = [name for name in names if name not in FILTERABLE]
+    selected = ", ".join(
+        f"{expression} AS {column}" for expression, column in zip(expressions, columns, strict=True)
     )
-    return {value: number for value, number in rows if value not in (None, "")}
+    rows = fetch(
+        f"SELECT GROUPING({', '.join(columns)}), count(*), {', '.join(columns)}"
+        f" FROM (SELECT {selected} FROM catalog_product AS p WHERE {products.sql}) AS x"
+        f" GROUP BY GROUPING SETS ({', '.join(f'({column})' for column in columns)})",
+        (*attributes, *products.params),
+    )
+    # In GROUPING's number each column has a bit, the first one the highest; the column that is grouped by has a 0.
+    everything = (1 << len(names)) - 1
+    places = {everything ^ (1 << (len(names) - 1 - place)): place for place in range(len(names))}
+    counts: dict[str, dict[Any, int]] = {name: {} for name in names}
+    for grouping, number, *values in rows:
+        place = places[grouping]
+        if (value := values[place]) not in (None, ""):
+            counts[names[place]][value] = number
+    return counts
 
 
 def _most_frequent(counts: Mapping[Any, int], selected: Sequence[str]) -> list[FacetValue]:
