@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 from django.db import Error as DatabaseError
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from prometheus_client import REGISTRY
@@ -220,13 +220,38 @@ def test_any_text_that_can_be_searched_can_be_written(recorder: Recorder, text: 
     assert 0 < len(SearchLog.objects.get().normalized) <= 200
 
 
+def wait_for(happened: Callable[[], bool]) -> None:
+    """Wait until the thread has done something."""
+    deadline = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_searches_of_an_outage_are_answered_and_written_after_it(
+    client: Client, make_product: Any, settings: Any, monkeypatch: Any, caplog: Any
+) -> None:
+    make_product()
+    settings.SEARCH_LOG = True
+    one = Recorder(interval_s=0.05)
+    monkeypatch.setattr(recording, "recorder", one)
+    with monkeypatch.context() as outage:  # the request's own connection is open; the thread gets none
+        outage.setitem(connection.settings_dict, "HOST", "/nowhere")
+        response = client.get(API, {"q": "hammer"})
+        assert response.json()["search_id"]
+        wait_for(lambda: "the database is away" in caplog.text)
+        assert not SearchLog.objects.exists()
+    wait_for(SearchLog.objects.exists)
+    one.stop()
+    assert SearchLog.objects.get().text == "hammer"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_thread_writes_within_seconds_and_ends_with_the_process(settings: Any) -> None:
     one = Recorder(interval_s=0.05)
     one.put(record("by itself"))
-    deadline = time.monotonic() + 10
-    while not SearchLog.objects.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(SearchLog.objects.exists)
     assert SearchLog.objects.get().text == "by itself"
     slow = Recorder(interval_s=3_600)
     slow.put(record("the last one"))

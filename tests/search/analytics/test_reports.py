@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
+from embeddings.planning import through_indexes
 from search.analytics import ids
 from search.analytics.overview import overview
 from search.analytics.periods import PERIODS
@@ -142,8 +143,6 @@ def test_queries_are_counted_as_by_hand(searches: list[SearchLog]) -> None:
 
 
 def test_a_period_reads_its_own_rows_only(searches: list[SearchLog]) -> None:
-    from embeddings.planning import through_indexes
-
     with through_indexes():
         plan = SearchLog.objects.since(PERIODS["24h"].start()).top_queries().explain()
     assert "search_log_recent" in plan

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from embeddings import upkeep
+from embeddings.planning import through_indexes
 from search.analytics import retention
 from search.analytics.retention import forget_old_searches
 from search.models import SearchEvent, SearchLog
@@ -54,8 +55,6 @@ def test_the_worker_does_it(make_search: Any, settings: Any) -> None:
 
 @pytest.fixture
 def explained() -> Any:
-    from embeddings.planning import through_indexes
-
     def plan(rows: Any) -> str:
         with through_indexes():
             return str(rows.explain())
