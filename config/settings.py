@@ -188,6 +188,10 @@ SEARCH_MODEL_RETRY_S = env.float("SEARCH_MODEL_RETRY", default=5.0)
 # Query vectors kept in each process, and how long Redis keeps them for the others (0: not at all).
 SEARCH_VECTOR_CACHE_SIZE = env.int("SEARCH_VECTOR_CACHE_SIZE", default=5_000)
 SEARCH_SHARED_CACHE_S = env.int("SEARCH_SHARED_CACHE", default=86_400)
+# Whether searches are written down for the analytics in the admin, which share of them (0 to 1), for how long.
+SEARCH_LOG = env.bool("SEARCH_LOG", default=True)
+SEARCH_LOG_SAMPLE = env.float("SEARCH_LOG_SAMPLE", default=1.0)
+SEARCH_LOG_RETENTION_DAYS = env.int("SEARCH_LOG_RETENTION_DAYS", default=90)
 # Name of the shop on its pages, and wishes that its start page offers to try, parted by commas.
 SHOP_NAME = env.str("SHOP_NAME", default="Nearshelf")
 STOREFRONT_EXAMPLES = env.list(
@@ -246,6 +250,7 @@ SEARCH_THROTTLE_ANON = env.str("SEARCH_THROTTLE_ANON", default="300/min")
 SEARCH_THROTTLE_USER = env.str("SEARCH_THROTTLE_USER", default="1200/min")
 SEARCH_THROTTLE_BATCH = env.str("SEARCH_THROTTLE_BATCH", default="30/min")
 SEARCH_THROTTLE_SUGGEST = env.str("SEARCH_THROTTLE_SUGGEST", default="1200/min")
+SEARCH_THROTTLE_EVENTS = env.str("SEARCH_THROTTLE_EVENTS", default="600/min")
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Nearshelf",

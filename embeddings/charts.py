@@ -8,7 +8,13 @@ from datetime import datetime, timedelta
 WIDTH, HEIGHT = 400, 160
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 10, 24
 _STEPS = (1, 2, 2.5, 5, 10)
-_TIME_STEPS = [timedelta(minutes=10), timedelta(hours=1), timedelta(hours=4), timedelta(days=1)]
+_TIME_STEPS = [
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=4),
+    timedelta(days=1),
+    timedelta(days=7),
+]
 
 Value = float | None
 

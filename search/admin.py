@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from search.analytics import admin as analytics_admin  # noqa: F401 - registers the analytics
 from search.models import Synonym
 
 

@@ -9,7 +9,13 @@ from embeddings import model_files
 from embeddings.exceptions import ModelUnavailableError
 from search.api.throttles import parse_rate
 
-RATES = ("SEARCH_THROTTLE_ANON", "SEARCH_THROTTLE_USER", "SEARCH_THROTTLE_BATCH", "SEARCH_THROTTLE_SUGGEST")
+RATES = (
+    "SEARCH_THROTTLE_ANON",
+    "SEARCH_THROTTLE_USER",
+    "SEARCH_THROTTLE_BATCH",
+    "SEARCH_THROTTLE_SUGGEST",
+    "SEARCH_THROTTLE_EVENTS",
+)
 
 
 @register()
@@ -37,3 +43,17 @@ def check_rerank_model(**kwargs: Any) -> list[CheckMessage]:
         hint = "Name a folder or a model of the hub in SEARCH_RERANK_MODEL, or nothing."
         return [Error(f"SEARCH_RERANK_MODEL: {error}", hint=hint, id="search.E002")]
     return []
+
+
+@register()
+def check_search_log(**kwargs: Any) -> list[CheckMessage]:
+    """The share of searches that is logged is one, and they are kept for a while."""
+    messages: list[CheckMessage] = []
+    if not 0 <= settings.SEARCH_LOG_SAMPLE <= 1:
+        text = f"SEARCH_LOG_SAMPLE: {settings.SEARCH_LOG_SAMPLE} is no share."
+        messages.append(Error(text, hint="Use a number from 0 to 1, such as 0.1.", id="search.E003"))
+    if settings.SEARCH_LOG_RETENTION_DAYS < 1:
+        text = f"SEARCH_LOG_RETENTION_DAYS: {settings.SEARCH_LOG_RETENTION_DAYS} days are too few."
+        hint = "Use a whole number of days from 1 on; SEARCH_LOG=false keeps no search at all."
+        messages.append(Error(text, hint=hint, id="search.E004"))
+    return messages

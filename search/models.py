@@ -4,6 +4,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from search.analytics.models import SearchEvent, SearchLog
+
+__all__ = ["SearchEvent", "SearchLog", "Suggestion", "Synonym", "Term", "TermStatistics", "Word"]
+
 
 class Term(models.Model):
     """A lexeme of the keyword index and how many active products have it: what idf is made of."""

@@ -20,6 +20,8 @@ for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DEBUG", "HTTPS", "ALLOW
 os.environ["NEARSHELF_DATA"] = _data
 # Threads and subprocesses of tests open connections of their own; a pool would keep them past the test.
 os.environ["DATABASE_POOL"] = "false"
+# Tests of the analytics turn it on; others have no thread that writes behind their backs.
+os.environ["SEARCH_LOG"] = "false"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 embedded.start()

@@ -1,16 +1,21 @@
-"""From JSON bodies to queries: several searches at once, and products like several others."""
+"""From JSON bodies to plain values: several searches at once, products like several others, an event."""
 
 from typing import Any
 
 from django.utils.datastructures import MultiValueDict
 
+from search.analytics import ids
+from search.analytics.events import Event
 from search.api.forms import DEFAULT_SIMILAR, SeedForm, existing_categories
 from search.api.parameters import Errors, cleaned, filters_of, flaw_of, parse_search, unknown_name
 from search.exceptions import InvalidQueryError
-from search.query import MAX_BATCH, SearchQuery, Seed, SeedQuery
+from search.models import SearchEvent
+from search.query import MAX_BATCH, MAX_DEPTH, SearchQuery, Seed, SeedQuery
 
 MAX_SEEDS = 20
 MAX_WEIGHT = 100
+MAX_EVENT_BYTES = 4_096
+EVENT_FIELDS = ("search_id", "kind", "sku", "position")
 _SEED_HINT = (
     f'Give a SKU, or {{"sku": "A-1", "weight": 0.5}} with a weight from -{MAX_WEIGHT} to {MAX_WEIGHT}.'
 )
@@ -67,6 +72,35 @@ def parse_seeds(body: Any) -> SeedQuery:
         min_score=values["min_score"],
         diversity=values["diversity"] or 0.0,
     )
+
+
+def parse_event(body: Any) -> Event:
+    """Return the event of `{"search_id": "...", "kind": "click", "sku": "A-1", "position": 3}`.
+
+    Raises InvalidQueryError, also for an id that was not handed out with a search, or too long ago.
+    """
+    if not isinstance(body, dict):
+        hint = 'Send an object such as {"search_id": "...", "kind": "click", "sku": "A-1"}.'
+        raise InvalidQueryError({"": [hint]})
+    errors: Errors = {
+        name: [unknown_name(name, sorted(EVENT_FIELDS))] for name in body if name not in EVENT_FIELDS
+    }
+    kind, sku, position = body.get("kind"), body.get("sku"), body.get("position")
+    if kind not in SearchEvent.Kind.values:
+        errors["kind"] = [f"Use {', '.join(SearchEvent.Kind.values)}."]
+    if not isinstance(sku, str) or not sku:
+        errors["sku"] = ["Give the SKU of a product."]
+    elif flaw := flaw_of(sku):
+        errors["sku"] = [flaw]
+    if position is not None and (type(position) is not int or not 1 <= position <= MAX_DEPTH):
+        errors["position"] = [f"Give a whole number from 1 to {MAX_DEPTH}, or leave it out."]
+    try:
+        search_id = ids.unsign(str(body.get("search_id")))
+    except ValueError:
+        errors["search_id"] = ["Give the search_id of an answer as it is; after some days it expires."]
+    if errors:
+        raise InvalidQueryError(errors)
+    return Event(search_id, str(kind), str(sku), position)
 
 
 def _seeds(given: Any) -> tuple[Seed, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
+from search.analytics.ids import MAX_LENGTH
 from search.api import serializers
 from search.api.bodies import MAX_SEEDS, MAX_WEIGHT
 from search.api.forms import (
@@ -18,6 +19,7 @@ from search.api.forms import (
 )
 from search.api.pagination import ORDERINGS
 from search.api.problems import CONTENT_TYPE
+from search.models import SearchEvent
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
 from search.suggest import MAX_SUGGESTIONS
 
@@ -36,9 +38,11 @@ _PROBLEMS = {
 _ALWAYS = (401, 403, 405, 406, 429, 503)
 
 
-def _responses(answer: Any, *problems: int, examples: list[OpenApiExample] | None = None) -> dict[Any, Any]:
+def _responses(
+    answer: Any, *problems: int, examples: list[OpenApiExample] | None = None, success: int = 200
+) -> dict[Any, Any]:
     """The answer and every problem that the endpoint can have."""
-    found: dict[Any, Any] = {200: OpenApiResponse(answer, examples=examples or [])}
+    found: dict[Any, Any] = {success: OpenApiResponse(answer, examples=examples or [])}
     for status in sorted({*_ALWAYS, *problems}):
         found[(status, CONTENT_TYPE)] = OpenApiResponse(
             serializers.ProblemSerializer, description=_PROBLEMS[status]
@@ -92,7 +96,9 @@ _HIT = {
     "url": "/products/DEMO-0007/",
     "score": 0.8132,
 }
+_SEARCH_ID = "AZqz2o5heVyP3Zk3m9Wc1w.1vMRfY.2oHn0Jb3o0bSr7Qm4mYQ5cNf1JvXk2r8ZtqkWf9dE0s"
 _SEARCH = {
+    "search_id": _SEARCH_ID,
     "query": {"text": "drill for concrete", "mode": "hybrid", "degraded": False, "corrected": None},
     "total": 1,
     "total_relation": "exact",
@@ -180,6 +186,42 @@ batch = extend_schema(
         )
     ],
     responses=_responses(serializers.BatchSerializer, 400, 413, 415),
+)
+
+events = extend_schema(
+    operation_id="events",
+    summary="What a visitor did with a product that a search found",
+    description=(
+        "For the shop's search analytics. Give the `search_id` of the answer that the product was in. What is sent "
+        "twice counts once. The body may also be sent as `text/plain`, as `navigator.sendBeacon` does with a text."
+    ),
+    tags=["search"],
+    request={
+        "application/json": {
+            "type": "object",
+            "required": ["search_id", "kind", "sku"],
+            "additionalProperties": False,
+            "properties": {
+                "search_id": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH},
+                "kind": {"type": "string", "enum": SearchEvent.Kind.values},
+                "sku": {"type": "string", "minLength": 1},
+                "position": {
+                    "type": ["integer", "null"],
+                    "minimum": 1,
+                    "maximum": MAX_DEPTH,
+                    "description": "Place in the results, from 1.",
+                },
+            },
+        }
+    },
+    examples=[
+        OpenApiExample(
+            "A click",
+            {"search_id": _SEARCH_ID, "kind": "click", "sku": "DEMO-0007", "position": 1},
+            request_only=True,
+        )
+    ],
+    responses=_responses(serializers.EventAnswerSerializer, 400, 404, 413, 415, success=202),
 )
 
 similar = extend_schema(

@@ -23,3 +23,12 @@ class JSONParser(BaseParser):
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise ParseError(f"The body is not JSON: {error}.") from error
+
+
+class BeaconParser(JSONParser):
+    """The same JSON under the media type that `navigator.sendBeacon` gives to a text.
+
+    For addresses that read no session only: a page elsewhere can send this without being asked first.
+    """
+
+    media_type = "text/plain"

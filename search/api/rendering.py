@@ -14,9 +14,15 @@ SCORE_DIGITS = 4
 TIMING_DIGITS = 2
 
 
-def envelope(query: SearchQuery, result: SearchResult, address: str | None) -> dict[str, Any]:
-    """One page of a search; `address` is the request's own, from which its neighbours' are made."""
+def envelope(
+    query: SearchQuery, result: SearchResult, address: str | None, search_id: str | None
+) -> dict[str, Any]:
+    """One page of a search; `address` is the request's own, from which its neighbours' are made.
+
+    `search_id` is what events name the search by; None where it is not logged.
+    """
     return {
+        "search_id": search_id,
         "query": {
             "text": query.text,
             "mode": result.mode.value,

@@ -129,6 +129,9 @@ class TimingsSerializer(serializers.Serializer[Any]):
 class SearchSerializer(serializers.Serializer[Any]):
     """One page of a result set; `total`, `facets` and every page describe the same set."""
 
+    search_id = serializers.CharField(
+        allow_null=True, help_text="What `/api/events/` wants; null for a search that is not logged."
+    )
     query = QuerySerializer()
     total = serializers.IntegerField()
     total_relation = serializers.ChoiceField(choices=["exact", "at_least"])
@@ -172,6 +175,12 @@ class CompletionSerializer(serializers.Serializer[Any]):
     target = serializers.CharField(
         allow_null=True, help_text="Slug of the category or SKU of the product; null for words."
     )
+
+
+class EventAnswerSerializer(serializers.Serializer[Any]):
+    """The event is written down within seconds, if its search was."""
+
+    status = serializers.ChoiceField(choices=["accepted"])
 
 
 class SuggestSerializer(serializers.Serializer[Any]):

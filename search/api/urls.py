@@ -11,6 +11,7 @@ app_name = "api"
 urlpatterns = [
     path("search/", views.SearchView.as_view(), name="search"),
     path("search/batch/", views.BatchView.as_view(), name="batch"),
+    path("events/", views.EventsView.as_view(), name="events"),
     path("suggest/", views.SuggestView.as_view(), name="suggest"),
     path("similar/", views.SeedsView.as_view(), name="seeds"),
     path("products/", views.ProductListView.as_view(), name="products"),

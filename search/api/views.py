@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.db.models import QuerySet
 from django.utils.cache import patch_cache_control
 from rest_framework import generics
@@ -12,15 +13,19 @@ from rest_framework.views import APIView
 
 from catalog.models import Product
 from embeddings import status
+from search.analytics.events import record_event
+from search.analytics.recording import record_search
 from search.api import openapi, rendering
-from search.api.bodies import parse_batch, parse_seeds
+from search.api.bodies import MAX_EVENT_BYTES, parse_batch, parse_event, parse_seeds
 from search.api.filters import ProductFilter, ProductFilterBackend
 from search.api.pagination import KeysetPagination
 from search.api.parameters import check_encoding, check_names, parse_search, parse_similar, parse_suggest
+from search.api.parsers import BeaconParser, JSONParser
 from search.api.serializers import ProductDetailSerializer, ProductSerializer
 from search.categories import category_tree
 from search.engine import search_batch, search_products
 from search.exceptions import InvalidQueryError, ProductNotFoundError
+from search.models import SearchLog
 from search.similar import similar_products, similar_to_seeds
 from search.suggest import suggest
 
@@ -54,7 +59,9 @@ class SearchView(CachedView):
     def get(self, request: Request) -> Response:
         """Search products by meaning, by words or both."""
         query = parse_search(request.query_params, strict=True)
-        return Response(rendering.envelope(query, search_products(query), request.build_absolute_uri()))
+        result = search_products(query)
+        search_id = record_search(request, query, result, SearchLog.Source.API)
+        return Response(rendering.envelope(query, result, request.build_absolute_uri(), search_id))
 
 
 class BatchView(CachedView):
@@ -66,9 +73,31 @@ class BatchView(CachedView):
     def post(self, request: Request) -> Response:
         """Answer several searches in the order given."""
         queries = parse_batch(request.data)
-        results = search_batch(queries)
-        pages = [rendering.envelope(*pair, address=None) for pair in zip(queries, results, strict=True)]
+        pairs = list(zip(queries, search_batch(queries), strict=True))
+        search_ids = [record_search(request, *pair, SearchLog.Source.API) for pair in pairs]
+        pages = [
+            rendering.envelope(*pair, address=None, search_id=search_id)
+            for pair, search_id in zip(pairs, search_ids, strict=True)
+        ]
         return Response({"results": pages})
+
+
+class EventsView(CachedView):
+    """POST /api/events/"""
+
+    # The signed id says all that counts: no session is read, so that no page elsewhere can make use of one.
+    authentication_classes = []
+    throttle_scope = "events"
+    parser_classes = [JSONParser, BeaconParser]
+    cache_control = {"no_store": True}
+
+    @openapi.events
+    def post(self, request: Request) -> Response:
+        """Note that a product was clicked, put into the cart or bought after a search found it."""
+        if len(request.body) > MAX_EVENT_BYTES:
+            raise RequestDataTooBig
+        record_event(parse_event(request.data))
+        return Response({"status": "accepted"}, status=202)
 
 
 class ProductListView(CachedView, generics.ListAPIView[Product]):

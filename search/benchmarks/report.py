@@ -49,6 +49,9 @@ def show(console: Console, measured: dict[str, Any]) -> None:
         console.print(_semantic(measured["semantic"]))
     for clients, endpoints in measured["http"].items():
         console.print(_http(clients.partition("_")[2], endpoints))
+    if figures := measured["search_log"]:
+        waited = ", ".join(f"{name.removesuffix('_ms')} {value:.3f} ms" for name, value in figures.items())
+        console.print(f"Logging a search adds {waited}.", highlight=False)
 
 
 def _semantic(rows: list[dict[str, Any]]) -> Table:

@@ -11,11 +11,13 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from catalog.models import Category, Product
+from search.analytics.recording import record_search
 from search.api.parameters import check_encoding, parse_search
 from search.categories import CategoryNode, category_tree
 from search.engine import search_products
 from search.exceptions import InvalidQueryError, SearchError
 from search.hydrate import hydrate
+from search.models import SearchLog
 from search.query import Filters, Mode, SearchQuery, SimilarQuery
 from search.results import Hit, SearchResult
 from search.similar import similar_products
@@ -52,7 +54,7 @@ def storefront(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "storefront/results.html",
-        _page(request, asked) | _found(asked, query, result),
+        _page(request, asked) | _found(asked, query, result) | _logged(request, query, result),
         status=status,
     )
 
@@ -146,6 +148,14 @@ def _found(asked: Asked, query: SearchQuery, result: SearchResult) -> dict[str, 
         "explain_url": navigation.address(asked, explain=None if query.explain else ["1"]),
         "without_filters": navigation.without_filters(asked),
         "categories": [] if "category" in facets else _category_options(),
+    }
+
+
+def _logged(request: HttpRequest, query: SearchQuery, result: SearchResult) -> dict[str, Any]:
+    """What the page's script tells of a click: the id of the search, and the place of the page's first product."""
+    return {
+        "search_id": record_search(request, query, result, SearchLog.Source.STOREFRONT),
+        "before": (query.page - 1) * query.page_size,
     }
 
 

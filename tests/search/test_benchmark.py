@@ -11,6 +11,7 @@ from django.db import connection
 
 from catalog.models import Product
 from search.benchmarks import report, retrieval, scratch, workload
+from search.models import SearchLog
 from search.scope import Scope
 
 NAME = "nearshelf_benchmark_test"
@@ -36,8 +37,9 @@ def databases() -> set[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_small_benchmark_measures_everything_and_leaves_nothing(tmp_path, make_product):
+def test_a_small_benchmark_measures_everything_and_leaves_nothing(tmp_path, make_product, settings):
     mine = make_product()
+    settings.SEARCH_LOG = True
     out, plot = StringIO(), tmp_path / "plot.svg"
     options = {"products": 400, "encode": 100, "queries": 2, "requests": 10, "scratch": NAME, "plot": plot}
     call_command("benchmark_search", json=True, stdout=out, stderr=StringIO(), **options)
@@ -52,9 +54,12 @@ def test_a_small_benchmark_measures_everything_and_leaves_nothing(tmp_path, make
         assert all(figures.keys() == HTTP_KEYS for figures in endpoints.values())
         assert endpoints["search_hybrid"]["encode_p50_ms"] > 0
         assert endpoints["search_keyword"]["encode_p50_ms"] == 0
+    assert measured["search_log"].keys() == {"p50_ms", "p95_ms", "p99_ms"}
+    assert 0 < measured["search_log"]["p50_ms"] < 0.5
     assert ElementTree.parse(plot).getroot().tag.endswith("svg")
     assert NAME not in databases()
     assert list(Product.objects.all()) == [mine]
+    assert not SearchLog.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

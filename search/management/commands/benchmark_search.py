@@ -14,7 +14,7 @@ from django_rich.management import RichCommand
 
 from catalog.models import Category, Product
 from embeddings.models import EmbeddingModel
-from search.benchmarks import catalogue, lance, report, retrieval, scratch, web, workload
+from search.benchmarks import catalogue, lance, report, retrieval, scratch, search_log, web, workload
 from search.benchmarks.exceptions import BenchmarkError
 
 CLIENTS = (1, 8)
@@ -48,7 +48,7 @@ class Command(RichCommand):
             type=int,
             default=300,
             metavar="N",
-            help="for each endpoint (default 300; 0: no HTTP)",
+            help="for each endpoint, and for the search log (default 300; 0: no HTTP)",
         )
         parser.add_argument("--workers", type=int, default=1, help="web processes (default 1)")
         parser.add_argument("--threads", type=int, default=8, help="threads of each web process (default 8)")
@@ -72,6 +72,7 @@ class Command(RichCommand):
                     "encoded": min(options["encode"], options["products"]),
                     "semantic": self._semantic(model, options["queries"]),
                     "http": self._http(options),
+                    "search_log": search_log.measure(options["requests"]),
                 }
         except BenchmarkError as error:
             raise CommandError(str(error)) from error

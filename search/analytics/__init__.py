@@ -1,0 +1,1 @@
+"""What visitors search for, and what they do with what they find."""

@@ -1,0 +1,59 @@
+"""From a query in a report to what staff can do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.urls import NoReverseMatch, reverse
+
+Person = AbstractBaseUser | AnonymousUser
+
+
+@dataclass(frozen=True)
+class Link:
+    """A thing to do."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """A page of the admin that takes a query in one of its parameters, and who may open it."""
+
+    label: str
+    view: str
+    parameter: str
+    permission: str
+
+
+TARGETS = (
+    Target("Try it", "admin:search_lab", "q", "search.view_searchlog"),
+    Target("Add a synonym", "admin:search_synonym_add", "term", "search.add_synonym"),
+    Target("Add a rule", "admin:search_curationrule_add", "query", "search.add_curationrule"),
+)
+
+
+def targets_for(user: Person) -> list[tuple[Target, str]]:
+    """The pages that this person may open, each with its address."""
+    return [
+        (target, address)
+        for target in TARGETS
+        if user.has_perm(target.permission) and (address := _address(target.view))  # type: ignore[union-attr]
+    ]
+
+
+def links(targets: Sequence[tuple[Target, str]], query: str) -> list[Link]:
+    """What to do about a query."""
+    return [
+        Link(target.label, f"{address}?{urlencode({target.parameter: query})}") for target, address in targets
+    ]
+
+
+def _address(view: str) -> str | None:
+    """The address of a page, None where the admin has no such page."""
+    try:
+        return reverse(view)
+    except NoReverseMatch:
+        return None
