@@ -4,6 +4,20 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from search.merchandising.models import CurationAction, CurationRule, CurationUse, RulebookChange, Synonym
+
+__all__ = [
+    "CurationAction",
+    "CurationRule",
+    "CurationUse",
+    "RulebookChange",
+    "Suggestion",
+    "Synonym",
+    "Term",
+    "TermStatistics",
+    "Word",
+]
+
 
 class Term(models.Model):
     """A lexeme of the keyword index and how many active products have it: what idf is made of."""
@@ -78,17 +92,3 @@ class TermStatistics(models.Model):
     refreshed_at = models.DateTimeField()
     # Writes to the catalogue that PostgreSQL had counted by then; while it counts no more, nothing changed.
     writes = models.BigIntegerField(default=-1)
-
-
-class Synonym(models.Model):
-    """Words that staff say mean the same: a query with one of them finds the other."""
-
-    term = models.CharField(max_length=100, help_text="What customers type, such as “telly”.")
-    means = models.CharField(max_length=100, help_text="What the catalogue calls it, such as “television”.")
-    both_ways = models.BooleanField(default=True, help_text="Also find the first for the second.")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["term", "means"], name="synonym_unique")]
-
-    def __str__(self) -> str:
-        return f"{self.term} {'=' if self.both_ways else '→'} {self.means}"

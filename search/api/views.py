@@ -21,6 +21,7 @@ from search.api.serializers import ProductDetailSerializer, ProductSerializer
 from search.categories import category_tree
 from search.engine import search_batch, search_products
 from search.exceptions import InvalidQueryError, ProductNotFoundError
+from search.merchandising import usage
 from search.similar import similar_products, similar_to_seeds
 from search.suggest import suggest
 
@@ -54,7 +55,9 @@ class SearchView(CachedView):
     def get(self, request: Request) -> Response:
         """Search products by meaning, by words or both."""
         query = parse_search(request.query_params, strict=True)
-        return Response(rendering.envelope(query, search_products(query), request.build_absolute_uri()))
+        result = search_products(query)
+        usage.count([result])
+        return Response(rendering.envelope(query, result, request.build_absolute_uri()))
 
 
 class BatchView(CachedView):
@@ -67,6 +70,7 @@ class BatchView(CachedView):
         """Answer several searches in the order given."""
         queries = parse_batch(request.data)
         results = search_batch(queries)
+        usage.count(results)
         pages = [rendering.envelope(*pair, address=None) for pair in zip(queries, results, strict=True)]
         return Response({"results": pages})
 
