@@ -24,6 +24,7 @@ from search.merchandising.forms import (
     SynonymForm,
 )
 from search.merchandising.models import CurationAction, CurationRule, Synonym
+from search.merchandising.widgets import KnownSelect
 from search.query import MAX_QUERY_LENGTH
 
 MAX_ACTIONS = 50
@@ -106,13 +107,18 @@ class CurationActionInline(admin.StackedInline):
     model = CurationAction
     form = CurationActionForm
     formset = CurationActionFormSet
-    autocomplete_fields = ["product", "category"]
     fields = [("kind", "position", "factor"), ("product", "category", "brand")]
     max_num = MAX_ACTIONS
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         """A new rule begins with an empty action."""
         return 0 if obj else 1
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Choosers that search, for there may be a million products."""
+        if db_field.name in ("product", "category"):
+            kwargs["widget"] = KnownSelect(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CurationAction]:
         """With what their names need."""

@@ -53,6 +53,13 @@ class CurationActionForm(forms.ModelForm):
         model = CurationAction
         fields = ("kind", "product", "category", "brand", "position", "factor")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("product", "category"):
+            if name in self.fields and self.instance.pk:
+                # The chooser stands within the admin's links to add and change what is chosen.
+                self.fields[name].widget.widget.known = getattr(self.instance, name)  # type: ignore[attr-defined]
+
     def clean_brand(self) -> str:
         """The brand, if a product has it. Raises ValidationError."""
         brand = str(self.cleaned_data["brand"])

@@ -97,7 +97,7 @@ def test_an_action_is_whole_and_about_one_thing(
         {"kind": "hide", "product": product, "brand": "B"},
         {"kind": "hide", "product": product, "category": category},
         {"kind": "hide", "product": product, "factor": 0.5},
-        {"kind": "vanish", "product": product},
+        {"kind": "move", "product": product},
     ]
     for fields in wrong:
         assert refused(lambda fields=fields: CurationAction.objects.create(rule=rule, **fields)), fields
