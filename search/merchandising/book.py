@@ -35,15 +35,15 @@ _shelf = _Shelf()
 
 
 def current() -> Rulebook:
-    """What staff have saved, as it was at most about FRESH_FOR_S ago."""
+    """What staff have saved, as it was at most about FRESH_FOR_S ago.
+
+    While one thread looks, the others go on with the book they have.
+    """
     book = _shelf.book
-    if book is not None and time.monotonic() < _shelf.fresh_until:
+    if book is not None and (time.monotonic() < _shelf.fresh_until or _shelf.lock.locked()):
         return book
     with _shelf.lock:
-        # Whoever had the lock before may have looked.
-        if _shelf.book is None or time.monotonic() >= _shelf.fresh_until:
-            _look()
-        return _shelf.book or Rulebook()
+        return _look()
 
 
 def forget(**_: Any) -> None:
@@ -58,14 +58,17 @@ def read() -> Rulebook:
     return Rulebook((rule.as_rule(list(rule.actions.all())) for rule in rules), synonyms)
 
 
-def _look() -> None:
+def _look() -> Rulebook:
     # First the time, then the book: what is written in between is read once more at the next look.
     began = time.monotonic()
+    book = _shelf.book
+    if book is not None and began < _shelf.fresh_until:
+        return book  # whoever had the lock before has just looked
     changed = fetch(_CHANGED_SQL)
-    if _shelf.book is None or changed != _shelf.changed:
-        _shelf.book = read()
-        _shelf.changed = changed
-    _shelf.fresh_until = began + FRESH_FOR_S
+    if book is None or changed != _shelf.changed:
+        book = read()
+    _shelf.book, _shelf.changed, _shelf.fresh_until = book, changed, began + FRESH_FOR_S
+    return book
 
 
 # Whoever saves sees it at once in this process, inside a transaction too.

@@ -93,6 +93,8 @@ class Rulebook:
         """`synonyms` are (term, what it means, whether it holds both ways), as typed."""
         self.rules = tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.id or float("inf"))))
         self.synonyms = tuple(synonyms)
+        # Whether it matters to any rule which category is filtered on.
+        self.asks_for_categories = any(rule.category_id is not None for rule in self.rules)
         self._exact: dict[str, list[int]] = defaultdict(list)
         self._by_word: dict[str, list[int]] = defaultdict(list)
         for place, rule in enumerate(self.rules):
@@ -107,11 +109,6 @@ class Rulebook:
             if both_ways:
                 self._meanings[text_key(means)].append(term)
         self.longest_term = max((term.count(" ") + 1 for term in self._meanings), default=0)
-
-    @property
-    def asks_for_categories(self) -> bool:
-        """Whether it matters to any rule which category is filtered on."""
-        return any(rule.category_id is not None for rule in self.rules)
 
     def matching(self, texts: Iterable[str], category_ids: Iterable[int], now: float) -> tuple[Rule, ...]:
         """The rules for a query at a time, in the order in which they count.

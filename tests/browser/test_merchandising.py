@@ -70,7 +70,7 @@ def shop(make_product: Any, make_category: Any) -> CurationRule:
 
 def choose(page: Page, field: str, name: str) -> None:
     """Choose from one of the admin's choosers."""
-    page.locator(f"#select2-id_{field}-container").click()
+    page.locator(f"#id_{field} + .select2 .select2-selection").click()
     page.locator(".select2-search__field").fill(name)
     page.locator(".select2-results__option", has_text=name).first.click()
 

@@ -219,7 +219,7 @@ def test_other_pages_lead_here_with_the_query_filled_in(login: Any) -> None:
 
 
 def test_a_rules_preview_shows_both_sides_and_saves_nothing(login: Any, make_product: Any) -> None:
-    drills = [make_product(f"Drill {letter}", sku=f"D-{letter}") for letter in "ABC"]
+    drills = [make_product(f"Drill {letter}", sku=f"D-{letter}") for letter in "XYZ"]
     saw = make_product("Saw <b>", sku="S-1")
     client = login("Merchandiser")
     actions = [
@@ -232,11 +232,11 @@ def test_a_rules_preview_shows_both_sides_and_saves_nothing(login: Any, make_pro
     del form["is_active"]
     page = text(client.post(f"{RULES}add/", form))
     (compared,) = client.post(f"{RULES}add/", form).context["comparisons"]
-    assert [line.fields["sku"] for line in compared.before.lines] == ["D-C", "D-B", "D-A"]
+    assert [line.fields["sku"] for line in compared.before.lines] == ["D-Z", "D-Y", "D-X"]
     assert [(line.fields["sku"], line.move, line.done) for line in compared.after.lines] == [
         ("S-1", "new", "pinned"),
-        ("D-A", "1 up", ""),
-        ("D-B", "1 down", "buried"),
+        ("D-X", "1 up", ""),
+        ("D-Y", "1 down", "buried"),
     ]
     assert [line.move for line in compared.before.lines] == ["no longer found", "", ""]
     assert "Before: 3 products" in page
