@@ -131,7 +131,7 @@ class CurationRuleAdmin(PreviewAdmin):
 
     form = CurationRuleForm
     inlines = [CurationActionInline]
-    list_display = ["name", "status", "trigger", "does", "searches", "last_used", "priority"]
+    list_display = ["name", "status", "trigger", "does", "searches", "last_used"]
     list_filter = [StateFilter, "match", "actions__kind"]
     search_fields = [
         "name",

@@ -23,7 +23,7 @@ class Look:
 LOOKS = {
     CurationRule.State.ACTIVE: Look("✓", "ready", "Searches use it now."),
     CurationRule.State.SCHEDULED: Look("…", "pending", "Its time is still to come."),
-    CurationRule.State.EXPIRED: Look("⌛", "stale", "Its time is over."),
+    CurationRule.State.EXPIRED: Look("✕", "stale", "Its time is over."),
     CurationRule.State.OFF: Look("–", "inactive", "It is switched off."),
 }
 
@@ -75,10 +75,10 @@ def actions(rule: CurationRule) -> list[str]:
 def warnings(found: Collection[CurationAction]) -> list[str]:
     """Why a rule does less than it says."""
     if not found:
-        return ["It does nothing: it has no action, or the product of its action was deleted."]
+        return ["It does nothing: no action is left."]
     idle = [
         one.product
         for one in found
         if one.kind == CurationAction.Kind.PIN and one.product is not None and not one.product.is_active
     ]
-    return [f"“{product}” is pinned but not active, so customers do not see it." for product in idle]
+    return [f"“{product}” is not active, so it is not shown." for product in idle]

@@ -188,7 +188,7 @@ def test_the_list_says_all_in_words(
     for words in (
         "Query is “drill”", "Query contains “x”, within “Tools”", "Browsing “Tools”",
         "Browsing “Tools” and every search in it", "Pin “Sleeping saw” to 3", "Boost brand “Bosal” × 2.5",
-        "Bury category “Tools” × 0.5", "and 1 more", "“Sleeping saw” is pinned but not active",
+        "Bury category “Tools” × 0.5", "and 1 more", "“Sleeping saw” is not active, so it is not shown.",
         "It does nothing", "1,234", "never", "Active now", "Scheduled", "Expired", "</span> Off",
     ):  # fmt: skip
         assert words in page, words
