@@ -205,7 +205,7 @@ class CurationRuleAdmin(PreviewAdmin):
     @admin.display(description="does")
     def does(self, rule: CurationRule) -> SafeString:
         """What it does, and why it may do less."""
-        said = [*words.actions(rule), *(f"⚠ {text}" for text in words.warnings(rule.actions.all()))]
+        said = [*words.actions(rule), *(f"⚠ {text}" for text in words.warnings(list(rule.actions.all())))]
         return format_html_join("", "<div>{}</div>", ((text,) for text in said))
 
     @admin.display(description="searches", ordering="used")
@@ -225,7 +225,7 @@ class CurationRuleAdmin(PreviewAdmin):
         context = {
             "badge": words.badge(rule.get_state()),
             "use": getattr(rule, "use", None),
-            "warnings": words.warnings(rule.actions.all()),
+            "warnings": words.warnings(list(rule.actions.all())),
         }
         return render_to_string("admin/search/standing.html", context)
 

@@ -1,6 +1,6 @@
 """Rules and their actions in words, for staff."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.html import format_html
@@ -72,7 +72,7 @@ def actions(rule: CurationRule) -> list[str]:
     return said
 
 
-def warnings(found: Collection[CurationAction]) -> list[str]:
+def warnings(found: Sequence[CurationAction]) -> list[str]:
     """Why a rule does less than it says."""
     if not found:
         return ["It does nothing: no action is left."]
