@@ -58,7 +58,7 @@ class CurationActionForm(forms.ModelForm):
         for name in ("product", "category"):
             if name in self.fields and self.instance.pk:
                 # The chooser stands within the admin's links to add and change what is chosen.
-                self.fields[name].widget.widget.known = getattr(self.instance, name)  # type: ignore[attr-defined]
+                self.fields[name].widget.widget.known = getattr(self.instance, name)
 
     def clean_brand(self) -> str:
         """The brand, if a product has it. Raises ValidationError."""

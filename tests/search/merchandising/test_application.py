@@ -324,7 +324,11 @@ def test_browsing_a_category_obeys_its_rules_on_every_page() -> None:
         Category.objects.filter(parent=None),
         key=lambda one: find(text="", filters=Filters((one.slug,))).total,
     )
-    fields = {"text": "", "filters": Filters(categories=(category.slug,)), "facets": ("brand", "category")}
+    fields: dict[str, Any] = {
+        "text": "",
+        "filters": Filters(categories=(category.slug,)),
+        "facets": ("brand", "category"),
+    }
     before = find(**fields)
     hidden, boosted, buried, pinned = (product(before, place) for place in (2, 9, 1, 7))
     elsewhere = Product.objects.exclude(category__path__startswith=category.path).order_by("sku")[0]
