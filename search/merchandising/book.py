@@ -7,13 +7,14 @@ about a second later, and searches between two looks cost nothing.
 
 import threading
 import time
+from collections import defaultdict
 from typing import Any
 
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
-from search.merchandising.models import CurationAction, CurationRule, Synonym
-from search.merchandising.rules import Rulebook
+from search.merchandising.models import CurationAction, CurationRule, Synonym, action_of
+from search.merchandising.rules import Action, Rulebook
 from search.statements import fetch
 
 FRESH_FOR_S = 1.0
@@ -53,9 +54,14 @@ def forget(**_: Any) -> None:
 
 def read() -> Rulebook:
     """The book as it stands in the database now."""
-    rules = CurationRule.objects.not_over(timezone.now()).prefetch_related("actions")
+    rules = CurationRule.objects.not_over(timezone.now())
+    actions: dict[int, list[Action]] = defaultdict(list)
+    columns = ("rule_id", "kind", "product_id", "category_id", "brand", "position", "factor")
+    rows = CurationAction.objects.filter(rule__in=rules).order_by("pk")
+    for rule_id, *values in rows.values_list(*columns):
+        actions[rule_id].append(action_of(*values))
     synonyms = Synonym.objects.order_by("pk").values_list("term", "means", "both_ways")
-    return Rulebook((rule.as_rule(list(rule.actions.all())) for rule in rules), synonyms)
+    return Rulebook((rule.as_rule(actions[rule.pk]) for rule in rules), synonyms)
 
 
 def _look() -> Rulebook:

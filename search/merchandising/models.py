@@ -1,5 +1,6 @@
 """What staff decide about search: synonyms, and rules that curate results."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -209,7 +210,7 @@ class CurationRule(models.Model):
             return self.State.SCHEDULED
         return self.State.ACTIVE
 
-    def as_rule(self, actions: "list[CurationAction]") -> Rule:
+    def as_rule(self, actions: Iterable[Action]) -> Rule:
         """The plain value that search works with."""
         return Rule(
             id=self.pk or 0,
@@ -220,7 +221,7 @@ class CurationRule(models.Model):
             starts=self.valid_from.timestamp() if self.valid_from else float("-inf"),
             ends=self.valid_to.timestamp() if self.valid_to else float("inf"),
             priority=self.priority,
-            actions=tuple(action.as_action() for action in actions),
+            actions=tuple(actions),
         )
 
 
@@ -335,15 +336,25 @@ class CurationAction(models.Model):
 
     def as_action(self) -> Action:
         """The plain value that search works with."""
-        if self.product_id is not None:
-            target = Target("product", self.product_id)
-        elif self.category_id is not None:
-            target = Target("category", self.category_id)
-        else:
-            target = Target("brand", self.brand)
-        return Action(
-            rules.Kind(self.kind), target, self.position, 1.0 if self.factor is None else self.factor
-        )
+        return action_of(self.kind, self.product_id, self.category_id, self.brand, self.position, self.factor)
+
+
+def action_of(
+    kind: str,
+    product_id: int | None,
+    category_id: int | None,
+    brand: str,
+    position: int | None,
+    factor: float | None,
+) -> Action:
+    """The plain value of an action's columns."""
+    if product_id is not None:
+        target = Target("product", product_id)
+    elif category_id is not None:
+        target = Target("category", category_id)
+    else:
+        target = Target("brand", brand)
+    return Action(rules.Kind(kind), target, position, 1.0 if factor is None else factor)
 
 
 class CurationUse(models.Model):

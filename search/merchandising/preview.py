@@ -56,7 +56,7 @@ class Comparison:
 def of_rule(rule: CurationRule, actions: Iterable[CurationAction], text: str = "") -> Comparison:
     """What a rule does as if it were valid now; `text` is a query to try instead of its own."""
     saved = book.current()
-    draft = rule.as_rule(list(actions))
+    draft = rule.as_rule(action.as_action() for action in actions)
     category = rule.category
     query = SearchQuery(text or rule.query, filters=Filters(categories=(category.slug,) if category else ()))
     return compare(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 # What neither is a letter, a digit nor belongs to one parts words.
 _ACCENTS = re.compile("[\u0300-\u036f]")
+_ASCII_SEPARATORS = re.compile("[^a-z0-9]+")
 _SEPARATOR_CATEGORIES = frozenset("PSZC")
 
 
@@ -81,6 +82,9 @@ class Rule:
 
 def text_key(text: str) -> str:
     """Text as rules and synonyms are compared: words without case, accents and marks, one blank between them."""
+    if text.isascii():  # nearly all are, and thousands are read at once
+        folded = text.lower()
+        return _ASCII_SEPARATORS.sub(" ", folded).strip() or " ".join(folded.split())
     folded = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).casefold()
     parted = "".join(" " if unicodedata.category(c)[0] in _SEPARATOR_CATEGORIES else c for c in folded)
     return " ".join(parted.split()) or " ".join(folded.split())

@@ -124,3 +124,11 @@ def test_a_circle_of_synonyms_is_walked_one_step() -> None:
     book = Rulebook(synonyms=[("a", "b", True), ("b", "c", True), ("c", "a", True)])
     assert {tuple(sorted(meanings)) for meanings in book.meanings(["a"]).values()} == {("b", "c")}
     assert Rulebook(synonyms=[("a", "b", False), ("b", "c", False)]).meanings(["a"]) == {(0, 1): ["b"]}
+
+
+def test_plain_letters_are_compared_as_all_others_are() -> None:
+    rng = random.Random(5)
+    for _ in range(500):
+        text = "".join(chr(rng.randint(0, 127)) for _ in range(rng.randint(0, 12)))
+        # An accent at the end changes nothing, and takes the way of other scripts.
+        assert text_key(f"{text}a\u0301") == text_key(f"{text}a")
