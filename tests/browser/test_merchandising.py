@@ -138,6 +138,7 @@ def test_a_rule_is_made_by_keyboard_alone(enter: Any, shop: CurationRule) -> Non
     for _ in range(3):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # opens the chooser
+    expect(page.locator(".select2-search__field")).to_be_focused()
     page.keyboard.type("Drill C")
     expect(page.locator(".select2-results__option--highlighted")).to_have_text("Drill C")
     page.keyboard.press("Enter")

@@ -141,7 +141,7 @@ def test_pages_total_and_facets_describe_the_set_that_the_rules_leave() -> None:
     slugs = list(Category.objects.order_by("slug").values_list("slug", flat=True))
     brands = sorted({one.brand for one in products.values() if one.brand})
     pinned_somewhere = 0
-    for _ in range(80):
+    for _ in range(60):
         query = random_query(rng, words, slugs, brands)
         rulebook = random_book(rng, query, sorted(products.values(), key=lambda one: one.sku))
         ids = Category.objects.filter(slug__in=query.filters.categories).values_list("pk", flat=True)
