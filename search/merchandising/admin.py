@@ -1,5 +1,6 @@
 """Where staff decide about search: words that mean the same, and rules that curate results."""
 
+from abc import abstractmethod
 from typing import Any
 
 from django.contrib import admin, messages
@@ -39,9 +40,9 @@ class PreviewAdmin(admin.ModelAdmin):
         css = {"all": ("embeddings/badge.css", "search/merchandising.css")}
         js = ("search/preview.js",)
 
+    @abstractmethod
     def comparisons(self, form: Any, formsets: list[Any], text: str) -> list[preview.Comparison]:
         """Searches before and after, from a valid form. Raises InvalidQueryError."""
-        raise NotImplementedError
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
