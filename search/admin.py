@@ -1,16 +1,6 @@
-"""What staff decide about search."""
+"""What staff decide about search, and what they see of it."""
 
-from django.contrib import admin
+from search.analytics import admin as analytics
+from search.merchandising import admin as merchandising
 
-from search.analytics import admin as analytics_admin  # noqa: F401 - registers the analytics
-from search.models import Synonym
-
-
-@admin.register(Synonym)
-class SynonymAdmin(admin.ModelAdmin):
-    """Words that mean the same."""
-
-    list_display = ["term", "means", "both_ways"]
-    list_filter = ["both_ways"]
-    search_fields = ["term", "means"]
-    ordering = ["term", "means"]
+__all__ = ["analytics", "merchandising"]

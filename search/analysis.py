@@ -2,12 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.conf import settings
 
 from catalog.lexical import K1
 from search.lexical import Group, Lexeme, LexicalQuery, idf, phrase_sql
+from search.merchandising import book
+from search.merchandising.rules import Rulebook
 from search.parsing import ParsedText, split_code
 from search.spelling import corrections
 from search.statements import fetch
@@ -33,12 +35,6 @@ CROSS JOIN LATERAL (VALUES
 CROSS JOIN LATERAL unnest(to_tsvector(%s::regconfig, w.words)) AS t
 LEFT JOIN search_term AS s ON s.lexeme = t.lexeme
 ORDER BY i.place, w.compound, t.positions[1]
-"""
-
-# As SQL, for every search asks: the ORM takes ten times as long to say this as PostgreSQL to answer it.
-_SYNONYMS_SQL = """
-SELECT lower(term), lower(means), both_ways FROM search_synonym
-WHERE lower(term) = ANY(%(runs)s::text[]) OR (both_ways AND lower(means) = ANY(%(runs)s::text[])) ORDER BY id
 """
 
 _COMPLETE_SQL = """
@@ -71,12 +67,15 @@ class Analysis:
         return self._compound.get(piece, [])
 
 
-def analyse(parsed: ParsedText, text: str) -> LexicalQuery:
-    """Say a parsed query in the terms of the index. `text` is the query as typed."""
+def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> LexicalQuery:
+    """Say a parsed query in the terms of the index. `text` is the query as typed.
+
+    Synonyms are those of `rulebook`, or those that staff have saved.
+    """
     text = text.replace("\x00", " ").strip()
     joined = ["".join(pair) for pair in zip(parsed.words, parsed.words[1:], strict=False)]
     splits = {word: parts for word in parsed.words if (parts := split_code(word))}
-    synonyms = _synonyms(parsed.words)
+    synonyms = (rulebook or book.current()).meanings(parsed.words)
     meanings = [meaning for found in synonyms.values() for meaning in found]
     analysis = Analysis(
         [*parsed.words, *joined, *splits.values(), *meanings, *parsed.phrases, *parsed.excluded]
@@ -125,25 +124,8 @@ def _add_joined(groups: Sequence[Group], joined: Sequence[str], analysis: Analys
         right.add(lexemes, weight)
 
 
-def _synonyms(words: Sequence[str]) -> dict[tuple[int, int], list[str]]:
-    """Staff's synonyms for runs of up to three words: (first word, end) -> what they mean."""
-    runs: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for length in (1, 2, 3):
-        for start in range(len(words) - length + 1):
-            runs[" ".join(words[start : start + length]).lower()].append((start, start + length))
-    found: dict[tuple[int, int], list[str]] = defaultdict(list)
-    if not runs:
-        return found
-    for term, means, both_ways in fetch(_SYNONYMS_SQL, {"runs": list(runs)}):
-        for place in runs.get(term, ()):
-            found[place].append(means)
-        for place in runs.get(means, ()) if both_ways else ():
-            found[place].append(term)
-    return found
-
-
 def _add_synonyms(
-    groups: Sequence[Group], synonyms: dict[tuple[int, int], list[str]], analysis: Analysis
+    groups: Sequence[Group], synonyms: Mapping[tuple[int, int], list[str]], analysis: Analysis
 ) -> None:
     for (start, end), meanings in synonyms.items():
         for meaning in meanings:

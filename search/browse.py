@@ -1,30 +1,39 @@
-"""A search for nothing in particular: everything within the filters, newest first."""
+"""A search for nothing in particular: everything within the filters, newest first, as staff's rules want it."""
+
+from collections.abc import Sequence
 
 from search import facets
 from search.hydrate import hydrate
+from search.merchandising.application import Browsing
+from search.merchandising.rules import Rule
 from search.query import SearchQuery
 from search.results import Hit, SearchResult
 from search.scope import Condition, Scope
-from search.statements import fetch
+from search.statements import fetch, id_array
 
 SCORE = 1.0
 
 
-def page_of(query: SearchQuery, scope: Scope, constraint: Condition) -> SearchResult:
+def page_of(
+    query: SearchQuery, scope: Scope, constraint: Condition, rules: Sequence[Rule] = ()
+) -> SearchResult:
     """One page of the filtered catalogue. `constraint` speaks of a product `p`."""
+    browsing = Browsing(rules, scope.condition("p") & constraint)
+    constraint &= browsing.visible
     products = scope.condition("p") & constraint
-    rows = fetch(
-        f"SELECT p.id FROM catalog_product AS p WHERE {products.sql} ORDER BY p.id DESC LIMIT %s OFFSET %s",
-        (*products.params, query.page_size, (query.page - 1) * query.page_size),
-    )
     ((total,),) = fetch(f"SELECT count(*) FROM catalog_product AS p WHERE {products.sql}", products.params)
-    shown = [pk for (pk,) in rows]
+    shown = _shown(query, products, browsing, total)
     fields = hydrate(shown)
+    notes = browsing.notes(shown) if query.explain and rules else {}
     counted = facets.count(
         query.facets, scope, query.filters, lambda wider: wider.condition("p") & constraint
     )
     return SearchResult(
-        hits=[Hit(fields[pk], SCORE, {} if query.explain else None) for pk in shown if pk in fields],
+        hits=[
+            Hit(fields[pk], SCORE, notes.get(pk, {}) if query.explain else None)
+            for pk in shown
+            if pk in fields
+        ],
         total=total,
         total_relation="exact",
         mode=query.mode,
@@ -32,3 +41,26 @@ def page_of(query: SearchQuery, scope: Scope, constraint: Condition) -> SearchRe
         corrected=None,
         facets=counted,
     )
+
+
+def _shown(query: SearchQuery, products: Condition, browsing: Browsing, total: int) -> list[int]:
+    """The ids of one page: the others in their order, with the pins in their places."""
+    first = (query.page - 1) * query.page_size + 1
+    last = min(first + query.page_size - 1, total)
+    pins = browsing.pins(total)
+    pins_before = sum(place < first for place in pins)
+    pins_here = sum(first <= place <= last for place in pins)
+    others = products
+    if pins:
+        others &= Condition("NOT p.id = ANY(%s::bigint[])", (id_array(browsing.pinned),))
+    lift = browsing.order()
+    rows = fetch(
+        f"SELECT p.id FROM catalog_product AS p WHERE {others.sql}"
+        f" ORDER BY {f'{lift.sql} DESC, ' if lift.sql else ''}p.id DESC LIMIT %s OFFSET %s",
+        (*others.params, *lift.params, query.page_size - pins_here, first - 1 - pins_before),
+    )
+    rest = iter(pk for (pk,) in rows)
+    placed = (
+        pins[place].product_id if place in pins else next(rest, None) for place in range(first, last + 1)
+    )
+    return [pk for pk in placed if pk is not None]

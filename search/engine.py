@@ -1,7 +1,7 @@
 """What happens to a query, top to bottom.
 
 parse -> encode (cached) -> resolve the filters -> semantic and keyword candidates under the same filters -> fuse ->
-cut off -> rerank the best, where a model is set -> total and facets of that set -> page -> hydrate.
+cut off -> rerank the best, where a model is set -> staff's rules -> total and facets of that set -> page -> hydrate.
 """
 
 import logging
@@ -17,6 +17,8 @@ from search.exceptions import EncodingUnavailableError, InvalidQueryError
 from search.explain import matched_words
 from search.hydrate import hydrate
 from search.lexical import LexicalQuery, keyword_candidates
+from search.merchandising.application import curated, rulebook_for, rules_for
+from search.merchandising.rules import Rule
 from search.parsing import ParsedText, parse
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode, SearchQuery
 from search.ranking import Plan, Ranking, rank
@@ -69,12 +71,14 @@ def ranking_of(query: SearchQuery) -> Ranking:
 def plan_of(query: SearchQuery) -> Plan:
     """How a search is going to be answered. Raises InvalidQueryError."""
     check(query)
-    parsed = parse(query.text)
-    lexical = analyse(parsed, query.text)
+    parsed = typed = parse(query.text)
+    rulebook = rulebook_for(query)
+    lexical = analyse(parsed, query.text, rulebook)
     if (corrected := _correction(lexical)) is not None:
         parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
-        lexical = analyse(parsed, corrected)
-    return _plan(query, parsed, lexical, _encode([(query, parsed)])[0])
+        lexical = analyse(parsed, corrected, rulebook)
+    rules = rules_for(query, typed.wanted, corrected)
+    return _plan(query, parsed, lexical, _encode([(query, parsed)])[0], rules)
 
 
 def check(query: SearchQuery) -> None:
@@ -120,19 +124,21 @@ def _wants_vector(query: SearchQuery, parsed: ParsedText) -> bool:
 def _answer(query: SearchQuery, parsed: ParsedText, encoded: Encoded, watch: Stopwatch) -> SearchResult:
     with watch.timing("retrieve"):
         scope = resolve(query.filters)
-        lexical = analyse(parsed, query.text)
+        rulebook = rulebook_for(query)
+        lexical = analyse(parsed, query.text, rulebook)
         corrected = _correction(lexical)
+        rules = rules_for(query, parsed.wanted, corrected)
     if corrected is not None:
         parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
         with watch.timing("encode"):
             encoded = _encode([(query, parsed)])[0]
     with watch.timing("retrieve"):
         if corrected is not None:
-            lexical = analyse(parsed, corrected)
+            lexical = analyse(parsed, corrected, rulebook)
         if not parsed.wanted:
-            page = browse.page_of(query, scope, lexical.constraint("p"))
+            page = browse.page_of(query, scope, lexical.constraint("p"), rules)
         else:
-            page = _page_of(query, _plan(query, parsed, lexical, encoded), scope)
+            page = _page_of(query, _plan(query, parsed, lexical, encoded, rules), scope)
     return replace(
         page,
         degraded=_wants_vector(query, parsed) and encoded is None,
@@ -140,6 +146,7 @@ def _answer(query: SearchQuery, parsed: ParsedText, encoded: Encoded, watch: Sto
         timings_ms=watch.read(),
         page=query.page,
         page_size=query.page_size,
+        rule_ids=tuple(rule.id for rule in rules),
     )
 
 
@@ -152,7 +159,9 @@ def _correction(lexical: LexicalQuery) -> str | None:
     return text if text and not keyword_candidates(lexical, Scope(), 1) else None
 
 
-def _plan(query: SearchQuery, parsed: ParsedText, lexical: LexicalQuery, encoded: Encoded) -> Plan:
+def _plan(
+    query: SearchQuery, parsed: ParsedText, lexical: LexicalQuery, encoded: Encoded, rules: tuple[Rule, ...]
+) -> Plan:
     space, vector = encoded if encoded is not None else (None, None)
     return Plan(
         text=parsed.wanted,
@@ -162,15 +171,16 @@ def _plan(query: SearchQuery, parsed: ParsedText, lexical: LexicalQuery, encoded
         space=space,
         fusion=query.fusion or Fusion(settings.SEARCH_FUSION),
         min_score=query.min_score or 0.0,
+        rules=rules,
     )
 
 
 def _ranked(query: SearchQuery, plan: Plan, scope: Scope, deadline_s: float | None) -> Ranking:
     """The result set best first. Reranking is for wishes in words; who asks for one leg gets its own order."""
     ranking = rank(plan, scope)
-    if not rerank.is_on() or query.mode is not Mode.HYBRID or plan.lexical.is_part_number:
-        return ranking
-    return rerank.reranked(ranking, plan.text, deadline_s)
+    if rerank.is_on() and query.mode is Mode.HYBRID and not plan.lexical.is_part_number:
+        ranking = rerank.reranked(ranking, plan.text, deadline_s)
+    return curated(ranking, plan, scope)
 
 
 def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
@@ -190,8 +200,8 @@ def _facets(query: SearchQuery, plan: Plan, scope: Scope, ranking: Ranking) -> d
     """Count over the result set; a facet that is filtered on, over the set without that filter."""
 
     def products(wider: Scope) -> Condition:
-        product_ids = ranking.product_ids if wider == scope else rank(plan, wider).product_ids
-        return Condition("p.id = ANY(%s::bigint[])", (id_array(product_ids),))
+        found = ranking if wider == scope else curated(rank(plan, wider), plan, wider)
+        return Condition("p.id = ANY(%s::bigint[])", (id_array(found.product_ids),))
 
     return facets.count(query.facets, scope, query.filters, products)
 

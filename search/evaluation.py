@@ -74,7 +74,9 @@ def evaluate(mode: str, judgments: Judgments) -> Evaluated:
     """Measure one of MODES on judged queries."""
     kind, fusion = MODES[mode]
     queries = list(judgments)
-    rankings = [ranking_of(SearchQuery(query, mode=kind, fusion=fusion)).product_ids for query in queries]
+    rankings = [
+        ranking_of(SearchQuery(query, mode=kind, fusion=fusion, rules=False)).product_ids for query in queries
+    ]
     skus = _skus(rankings)
     return Evaluated(
         queries,

@@ -5,8 +5,21 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from search.analytics.models import SearchEvent, SearchLog
+from search.merchandising.models import CurationAction, CurationRule, CurationUse, RulebookChange, Synonym
 
-__all__ = ["SearchEvent", "SearchLog", "Suggestion", "Synonym", "Term", "TermStatistics", "Word"]
+__all__ = [
+    "CurationAction",
+    "CurationRule",
+    "CurationUse",
+    "RulebookChange",
+    "SearchEvent",
+    "SearchLog",
+    "Suggestion",
+    "Synonym",
+    "Term",
+    "TermStatistics",
+    "Word",
+]
 
 
 class Term(models.Model):
@@ -82,17 +95,3 @@ class TermStatistics(models.Model):
     refreshed_at = models.DateTimeField()
     # Writes to the catalogue that PostgreSQL had counted by then; while it counts no more, nothing changed.
     writes = models.BigIntegerField(default=-1)
-
-
-class Synonym(models.Model):
-    """Words that staff say mean the same: a query with one of them finds the other."""
-
-    term = models.CharField(max_length=100, help_text="What customers type, such as “telly”.")
-    means = models.CharField(max_length=100, help_text="What the catalogue calls it, such as “television”.")
-    both_ways = models.BooleanField(default=True, help_text="Also find the first for the second.")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["term", "means"], name="synonym_unique")]
-
-    def __str__(self) -> str:
-        return f"{self.term} {'=' if self.both_ways else '→'} {self.means}"

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from search.merchandising.rules import Rulebook
+
 MAX_QUERY_LENGTH = 512
 MAX_PAGE_SIZE = 100
 MAX_DEPTH = 1_000
@@ -48,6 +50,8 @@ class SearchQuery:
     page: int = 1
     page_size: int = 20
     fusion: Fusion | None = None  # None: as the settings say
+    rules: bool = True  # whether staff's curation rules have their say
+    rulebook: Rulebook | None = None  # rules and synonyms to try; None: what staff have saved
 
 
 @dataclass(frozen=True)

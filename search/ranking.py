@@ -11,6 +11,7 @@ from django.conf import settings
 from search import fusion
 from search.fusion import Scores
 from search.lexical import LexicalQuery, Match, keyword_candidates, keyword_scores
+from search.merchandising.rules import Rule
 from search.query import MAX_DEPTH, Fusion, Mode
 from search.scope import Scope
 from search.semantic import Neighbour, Vector, VectorSpace, nearest, similarities
@@ -31,6 +32,7 @@ class Plan:
     space: VectorSpace | None
     fusion: Fusion
     min_score: float
+    rules: tuple[Rule, ...] = ()  # staff's, for this query, in the order in which they count
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Ranking:
     keyword_ranks: dict[int, int]
     is_complete: bool  # False: a leg stopped at its depth, so there may be more
     rerank: dict[int, float] = field(default_factory=dict)  # the cross-encoder's scores, where it was asked
+    notes: dict[int, dict[str, Any]] = field(default_factory=dict)  # what staff's rules did, by product
 
     def explain(self, place: int) -> dict[str, Any]:
         """Why the product at a place (from 0) has its score."""
@@ -59,7 +62,7 @@ class Ranking:
         }
         if product_id in self.rerank:
             explained["rerank_score"] = round(self.rerank[product_id], 4)
-        return explained
+        return explained | self.notes.get(product_id, {})
 
 
 @dataclass

@@ -44,3 +44,4 @@ class SearchResult:
     timings_ms: dict[str, float] = field(default_factory=dict)  # encode, retrieve, total
     page: int = 1
     page_size: int = 20
+    rule_ids: tuple[int, ...] = ()  # staff's rules that were for this query

@@ -66,7 +66,7 @@ def gather(judgments: Judgments) -> list[JudgedCandidates]:
     """Retrieve the candidates of every judged query once; the grid only fuses them anew."""
     gathered = []
     for query, judged in judgments.items():
-        plan = plan_of(SearchQuery(query, mode=Mode.HYBRID))
+        plan = plan_of(SearchQuery(query, mode=Mode.HYBRID, rules=False))
         found = candidates(plan, Scope())
         ids = found.product_ids[: 2 * MAX_DEPTH]
         skus = dict(Product.objects.filter(pk__in=ids).values_list("pk", "sku"))

@@ -91,7 +91,8 @@ class HitSerializer(serializers.Serializer[Any]):
     url = serializers.CharField(help_text="Path of its page in the storefront.")
     score = serializers.FloatField(min_value=0, max_value=1)
     explanation = serializers.DictField(
-        required=False, help_text="With `explain=true`: scores and ranks of each leg, and the matched terms."
+        required=False,
+        help_text="With `explain=true`: scores and ranks of each leg, matched terms, what rules did.",
     )
 
 

@@ -25,6 +25,7 @@ from search.api.serializers import ProductDetailSerializer, ProductSerializer
 from search.categories import category_tree
 from search.engine import search_batch, search_products
 from search.exceptions import InvalidQueryError, ProductNotFoundError
+from search.merchandising import usage
 from search.models import SearchLog
 from search.similar import similar_products, similar_to_seeds
 from search.suggest import suggest
@@ -60,6 +61,7 @@ class SearchView(CachedView):
         """Search products by meaning, by words or both."""
         query = parse_search(request.query_params, strict=True)
         result = search_products(query)
+        usage.count([result])
         search_id = record_search(request, query, result, SearchLog.Source.API)
         return Response(rendering.envelope(query, result, request.build_absolute_uri(), search_id))
 
@@ -73,12 +75,12 @@ class BatchView(CachedView):
     def post(self, request: Request) -> Response:
         """Answer several searches in the order given."""
         queries = parse_batch(request.data)
-        pairs = list(zip(queries, search_batch(queries), strict=True))
-        search_ids = [record_search(request, *pair, SearchLog.Source.API) for pair in pairs]
-        pages = [
-            rendering.envelope(*pair, address=None, search_id=search_id)
-            for pair, search_id in zip(pairs, search_ids, strict=True)
-        ]
+        results = search_batch(queries)
+        usage.count(results)
+        pages = []
+        for query, result in zip(queries, results, strict=True):
+            search_id = record_search(request, query, result, SearchLog.Source.API)
+            pages.append(rendering.envelope(query, result, address=None, search_id=search_id))
         return Response({"results": pages})
 
 

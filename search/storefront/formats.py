@@ -1,6 +1,8 @@
 """How the storefront writes prices, scores and attributes for people."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.formats import number_format
@@ -71,6 +73,13 @@ def attribute_value(value: str | float | bool | None) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def rule_action(rule: Mapping[str, Any]) -> str:
+    """Say what a rule of the shop did to a hit, from its explanation: `pinned to 1`, `boosted × 2`."""
+    if rule["action"] == "pin":
+        return f"pinned to {rule['position']}"
+    return f"{'boosted' if rule['action'] == 'boost' else 'buried'} × {rule['factor']:g}"
 
 
 def picture_address(url: str | None) -> str:

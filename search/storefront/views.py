@@ -17,6 +17,7 @@ from search.categories import CategoryNode, category_tree
 from search.engine import search_products
 from search.exceptions import InvalidQueryError, SearchError
 from search.hydrate import hydrate
+from search.merchandising import usage
 from search.models import SearchLog
 from search.query import Filters, Mode, SearchQuery, SimilarQuery
 from search.results import Hit, SearchResult
@@ -46,6 +47,7 @@ def storefront(request: HttpRequest) -> HttpResponse:
         _refuse_unreadable(request)
         query = _query(asked)
         result = search_products(query)
+        usage.count([result])
     except InvalidQueryError as error:
         return render(
             request, "storefront/results.html", _page(request, asked) | _mistakes(asked, error), status=400

@@ -13,6 +13,7 @@ register.filter(formats.money)
 register.filter(formats.percent)
 register.filter(formats.attribute_name)
 register.filter(formats.attribute_value)
+register.filter(formats.rule_action)
 
 
 @register.simple_tag

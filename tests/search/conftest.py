@@ -12,6 +12,7 @@ from django.test import Client
 from catalog.models import Category, Product
 from embeddings import pipeline
 from search import attributes, categories, encoding, redis_client
+from search.merchandising import book, usage
 from search.terms import forget_size, refresh_terms
 
 DEMO = Path(__file__).parents[2] / "catalog" / "demo" / "products.jsonl"
@@ -24,6 +25,8 @@ def _start_afresh() -> None:
     forget_size()
     categories.forget()
     redis_client.try_again()
+    book.forget()
+    usage.forget()
 
 
 @pytest.fixture(scope="module")

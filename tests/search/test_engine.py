@@ -233,5 +233,6 @@ def test_what_cannot_be_answered_names_the_parameter(query: SearchQuery, field: 
 def test_a_search_takes_a_constant_number_of_queries(
     django_assert_max_num_queries: Callable[[int], Any],
 ) -> None:
-    with django_assert_max_num_queries(10):
+    search_products(SearchQuery("drill"))  # reads staff's rules
+    with django_assert_max_num_queries(9):
         assert len(search_products(SearchQuery("drill", page_size=100)).hits) > 3
