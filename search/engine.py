@@ -5,6 +5,7 @@ cut off -> rerank the best, where a model is set -> total and facets of that set
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,12 +14,13 @@ from django.conf import settings
 
 from search import browse, encoding, facets, rerank
 from search.analysis import analyse
+from search.configuration import RankingConfiguration
 from search.exceptions import EncodingUnavailableError, InvalidQueryError
 from search.explain import matched_words
 from search.hydrate import hydrate
 from search.lexical import LexicalQuery, keyword_candidates
 from search.parsing import ParsedText, parse
-from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode, SearchQuery
+from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Mode, SearchQuery
 from search.ranking import Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
 from search.scope import Condition, Scope, resolve
@@ -27,6 +29,7 @@ from search.similar import similar_products
 from search.spelling import corrected_text
 from search.statements import id_array
 from search.stopwatch import Stopwatch
+from search.trace import stage, tracing
 
 __all__ = ["ranking_of", "search_batch", "search_products", "similar_products"]
 
@@ -34,9 +37,19 @@ logger = logging.getLogger("nearshelf.search")
 
 Encoded = tuple[VectorSpace, Vector] | None
 
+# Who measures waits for the model: an answer from keywords would be measured as if it were the model's.
+MEASURING_DEADLINE_S = 60.0
+
 
 def search_products(query: SearchQuery) -> SearchResult:
     """Answer one search. Raises InvalidQueryError; where the model cannot be used, answers from keywords."""
+    if not query.explain:
+        return _search(query)
+    with tracing() as trace:
+        return replace(_search(query), trace=trace)
+
+
+def _search(query: SearchQuery) -> SearchResult:
     check(query)
     watch = Stopwatch()
     parsed = parse(query.text)
@@ -62,19 +75,26 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
 
 
 def ranking_of(query: SearchQuery) -> Ranking:
-    """The whole result set of a search, best first: what its pages show. Raises InvalidQueryError."""
+    """The whole result set of a search, best first: what its pages show while the model can be used.
+
+    Raises InvalidQueryError, and EncodingUnavailableError instead of answering from keywords.
+    """
     return _ranked(query, plan_of(query), resolve(query.filters), deadline_s=None)
 
 
 def plan_of(query: SearchQuery) -> Plan:
-    """How a search is going to be answered. Raises InvalidQueryError."""
+    """How a search is answered by its model. Raises InvalidQueryError and EncodingUnavailableError."""
     check(query)
     parsed = parse(query.text)
     lexical = analyse(parsed, query.text)
     if (corrected := _correction(lexical)) is not None:
         parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
         lexical = analyse(parsed, corrected)
-    return _plan(query, parsed, lexical, _encode([(query, parsed)])[0])
+    encoded = None
+    if _wants_vector(query, parsed):
+        model_id = _configuration(query).model_id
+        (encoded,) = _vectors(model_id, [parsed.wanted], MEASURING_DEADLINE_S)
+    return _plan(query, parsed, lexical, encoded)
 
 
 def check(query: SearchQuery) -> None:
@@ -96,21 +116,35 @@ def check(query: SearchQuery) -> None:
     facets.check_names(query.facets)
 
 
+@stage("encode")
 def _encode(pairs: Sequence[tuple[SearchQuery, ParsedText]]) -> list[Encoded]:
-    """The vectors of the queries that need one; None for all of them where the model cannot be used."""
-    wanting = [place for place, (query, parsed) in enumerate(pairs) if _wants_vector(query, parsed)]
+    """The vectors of the queries that need one; None for those whose model cannot be used."""
     encoded: list[Encoded] = [None] * len(pairs)
-    if not wanting:
-        return encoded
-    try:
-        model = encoding.active_model()
-        vectors = encoding.query_vectors(model, [pairs[place][1].wanted for place in wanting])
-    except EncodingUnavailableError as error:
-        logger.warning("Answering from keywords alone: %s", error)
-        return encoded
-    for place, vector in zip(wanting, vectors, strict=True):
-        encoded[place] = (VectorSpace.of(model), vector)
+    wanting: dict[int | None, list[int]] = defaultdict(list)
+    for place, (query, parsed) in enumerate(pairs):
+        if _wants_vector(query, parsed):
+            wanting[_configuration(query).model_id].append(place)
+    for model_id, places in wanting.items():
+        try:
+            vectors = _vectors(model_id, [pairs[place][1].wanted for place in places])
+        except EncodingUnavailableError as error:
+            logger.warning("Answering from keywords alone: %s", error)
+            continue
+        for place, vector in zip(places, vectors, strict=True):
+            encoded[place] = vector
     return encoded
+
+
+def _vectors(
+    model_id: int | None, texts: Sequence[str], deadline_s: float | None = None
+) -> list[tuple[VectorSpace, Vector]]:
+    model = encoding.active_model() if model_id is None else encoding.live_model(model_id)
+    return [(VectorSpace.of(model), vector) for vector in encoding.query_vectors(model, texts, deadline_s)]
+
+
+def _configuration(query: SearchQuery) -> RankingConfiguration:
+    configuration = query.configuration or RankingConfiguration.from_settings()
+    return configuration if query.fusion is None else replace(configuration, fusion=query.fusion)
 
 
 def _wants_vector(query: SearchQuery, parsed: ParsedText) -> bool:
@@ -160,7 +194,7 @@ def _plan(query: SearchQuery, parsed: ParsedText, lexical: LexicalQuery, encoded
         lexical=lexical,
         vector=vector,
         space=space,
-        fusion=query.fusion or Fusion(settings.SEARCH_FUSION),
+        configuration=_configuration(query),
         min_score=query.min_score or 0.0,
     )
 
@@ -168,9 +202,11 @@ def _plan(query: SearchQuery, parsed: ParsedText, lexical: LexicalQuery, encoded
 def _ranked(query: SearchQuery, plan: Plan, scope: Scope, deadline_s: float | None) -> Ranking:
     """The result set best first. Reranking is for wishes in words; who asks for one leg gets its own order."""
     ranking = rank(plan, scope)
-    if not rerank.is_on() or query.mode is not Mode.HYBRID or plan.lexical.is_part_number:
+    if not (plan.configuration.rerank and rerank.is_on()):
         return ranking
-    return rerank.reranked(ranking, plan.text, deadline_s)
+    if query.mode is not Mode.HYBRID or plan.lexical.is_part_number:
+        return ranking
+    return rerank.reranked(ranking, plan.text, plan.configuration.rerank_depth, deadline_s)
 
 
 def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
@@ -186,6 +222,7 @@ def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
     )
 
 
+@stage("facets")
 def _facets(query: SearchQuery, plan: Plan, scope: Scope, ranking: Ranking) -> dict[str, list[FacetValue]]:
     """Count over the result set; a facet that is filtered on, over the set without that filter."""
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from search.configuration import Fusion, RankingConfiguration
+
 MAX_QUERY_LENGTH = 512
 MAX_PAGE_SIZE = 100
 MAX_DEPTH = 1_000
@@ -16,13 +18,6 @@ class Mode(StrEnum):
     HYBRID = "hybrid"
     SEMANTIC = "semantic"
     KEYWORD = "keyword"
-
-
-class Fusion(StrEnum):
-    """How the two legs of a hybrid search become one ranking."""
-
-    CONVEX = "convex"
-    RRF = "rrf"
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,8 @@ class SearchQuery:
     explain: bool = False
     page: int = 1
     page_size: int = 20
-    fusion: Fusion | None = None  # None: as the settings say
+    fusion: Fusion | None = None  # None: as the configuration says
+    configuration: RankingConfiguration | None = None  # None: as the settings say
 
 
 @dataclass(frozen=True)

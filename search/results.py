@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.query import Mode
+from search.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,4 @@ class SearchResult:
     timings_ms: dict[str, float] = field(default_factory=dict)  # encode, retrieve, total
     page: int = 1
     page_size: int = 20
+    trace: Trace | None = None  # where an explanation was asked
