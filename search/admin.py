@@ -2,7 +2,11 @@
 
 from django.contrib import admin
 
+from search.lab import admin as lab_admin
+from search.lab import list_admin, run_admin
 from search.models import Synonym
+
+__all__ = ["SynonymAdmin", "lab_admin", "list_admin", "run_admin"]
 
 
 @admin.register(Synonym)

@@ -12,9 +12,11 @@ class SearchConfig(AppConfig):
     verbose_name = "Search"
 
     def ready(self) -> None:
-        """Register the system checks, and have the worker keep the count of the catalogue's words fresh."""
-        from embeddings.upkeep import CHORES, Chore
+        """Register the system checks, and have workers count the catalogue's words and run evaluations."""
+        from embeddings.upkeep import CHORES, SIDELINES, Chore, Sideline
         from search import checks  # noqa: F401
+        from search.lab.runs import LOOK_S, take_turn
         from search.terms import refresh_terms
 
         CHORES.append(Chore(partial(refresh_terms, only_if_changed=True)))
+        SIDELINES.append(Sideline("evaluations", take_turn, LOOK_S))

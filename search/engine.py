@@ -77,7 +77,7 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
 def ranking_of(query: SearchQuery) -> Ranking:
     """The whole result set of a search, best first: what its pages show while the model can be used.
 
-    Raises InvalidQueryError, and EncodingUnavailableError instead of answering from keywords.
+    Raises InvalidQueryError, and EncodingUnavailableError or RerankUnavailableError instead of answering without.
     """
     return _ranked(query, plan_of(query), resolve(query.filters), deadline_s=None)
 

@@ -25,6 +25,7 @@ MODES = {
     "keyword": (Mode.KEYWORD, None),
 }
 
+
 @dataclass(frozen=True)
 class Evaluated:
     """One mode over all queries; `by_query` runs in the order of `queries`."""
@@ -61,14 +62,14 @@ def read_judgments(path: Path) -> Judgments:
 
 
 def measured(query: SearchQuery, judged: Mapping[str, int]) -> dict[str, float]:
-    """All measures of one search. Raises InvalidQueryError and EncodingUnavailableError."""
+    """All measures of one search. Raises SearchError where it cannot be answered as asked."""
     ids = ranking_of(query).product_ids
     skus = dict(Product.objects.filter(pk__in=ids).values_list("pk", "sku"))
     return relevance.measure([skus[pk] for pk in ids if pk in skus], judged)
 
 
 def evaluate(mode: str, judgments: Judgments) -> Evaluated:
-    """Measure one of MODES on judged queries. Raises InvalidQueryError and EncodingUnavailableError."""
+    """Measure one of MODES on judged queries. Raises SearchError where one cannot be answered as asked."""
     kind, fusion = MODES[mode]
     return Evaluated(
         list(judgments),

@@ -50,10 +50,10 @@ class Table:
     problems: list[str]
 
 
-def read(lines: Iterable[str], highest: int | None = None) -> Table:
+def read(lines: Iterable[str], highest: int | None = None, most: int | None = None) -> Table:
     """Read a table with the columns query, sku and grade, parted by commas, semicolons or tabs.
 
-    Raises JudgmentsError where it is no such table.
+    Raises JudgmentsError where it is no such table, or has more than `most` rows.
     """
     lines = iter(lines)
     head = next(lines, "")
@@ -62,7 +62,9 @@ def read(lines: Iterable[str], highest: int | None = None) -> Table:
     try:
         if missing := set(COLUMNS) - set(reader.fieldnames or ()):
             raise JudgmentsError(f"there is no column {', '.join(sorted(missing))}")
-        for fields in reader:
+        for number, fields in enumerate(reader, start=1):
+            if most is not None and number > most:
+                raise JudgmentsError(f"it has more than {most:,} rows; part it")
             query, sku, grade = (unescape_formula(fields[name] or "").strip() for name in COLUMNS)
             if problem := _problem(query, sku, grade, highest):
                 problems.append(f"line {reader.line_num}: {problem}")

@@ -4,6 +4,21 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from search.lab.models import EvaluatedQuery, EvaluationRun, Judgment, JudgmentList, Lab
+
+__all__ = [
+    "EvaluatedQuery",
+    "EvaluationRun",
+    "Judgment",
+    "JudgmentList",
+    "Lab",
+    "Suggestion",
+    "Synonym",
+    "Term",
+    "TermStatistics",
+    "Word",
+]
+
 
 class Term(models.Model):
     """A lexeme of the keyword index and how many active products have it: what idf is made of."""

@@ -132,6 +132,8 @@ def load() -> None:
 def reranked(ranking: Ranking, query: str, depth: int, deadline_s: float | None) -> Ranking:
     """The ranking with its best `depth` products in the cross-encoder's order; as it is where that fails or is late.
 
+    Without a deadline somebody measures: then RerankUnavailableError is raised instead.
+
     Exact matches stay first. Products that the model finds equal keep the order of fusion.
     """
     first = int(np.count_nonzero(ranking.scores >= EXACT_SCORE))
@@ -144,6 +146,8 @@ def reranked(ranking: Ranking, query: str, depth: int, deadline_s: float | None)
             texts = _texts(chosen)
             scores = reranker.scores([(query, texts.get(pk, "")) for pk in chosen], deadline_s)
     except RerankUnavailableError as error:
+        if deadline_s is None:
+            raise
         if str(error) not in reranker.complaints:
             reranker.complaints.add(str(error))
             logger.warning("Answering without reranking: %s (said once)", error)
