@@ -79,7 +79,7 @@ class JudgmentListAdmin(admin.ModelAdmin):
     def import_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Add a file's judgments to the list."""
         judgments = get_object_or_404(JudgmentList, pk=pk)
-        form = ImportForm(request.POST or None, request.FILES or None)
+        form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
         problem: LabError | None = None
         if request.method == "POST" and form.is_valid():
             file = form.cleaned_data["file"]
