@@ -93,8 +93,8 @@ class EvaluationRun(models.Model):
     cancelled_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True, default="", db_default="")
-    # What came out (search/lab/reports.py): resampling for intervals takes too long for a page.
-    report = models.JSONField(null=True)
+    # What came out (search/lab/reports.py), empty until then: resampling for intervals takes too long for a page.
+    report = models.JSONField(default=dict, blank=True)
 
     objects = EvaluationRunQuerySet.as_manager()
 

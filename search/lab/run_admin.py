@@ -116,7 +116,7 @@ def described(run: Any) -> dict[str, Any]:
     if len(variants) > 1:
         asked["compare"] = "on"
     report = run.report
-    if report is None:
+    if not report:
         done = reports.evaluated(run, run.queries.done())
         report = {"figures": [reports.figures(name, one) for name, one in done.items()] if run.done else []}
     return {

@@ -149,5 +149,5 @@ def _store(run: EvaluationRun, query: EvaluatedQuery, measured: list[dict[str, f
 
 
 def _finish(run: EvaluationRun, error: str = "") -> None:
-    report = None if error else reports.report(run, run.queries.done())
+    report = {} if error else reports.report(run, run.queries.done())
     _held(run).update(finished_at=Now(), lease_until=None, error=error, report=report)

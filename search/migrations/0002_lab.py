@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ('cancelled_at', models.DateTimeField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('error', models.TextField(blank=True, db_default='', default='')),
-                ('report', models.JSONField(null=True)),
+                ('report', models.JSONField(blank=True, default=dict)),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('list', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='search.judgmentlist')),
             ],

@@ -71,7 +71,7 @@ def run(spring: JudgmentList, author: User) -> EvaluationRun:
 def test_the_page_shows_what_customers_see_and_why(shop: None, login: Any) -> None:
     client = login("Viewer")
     text = page(client, LAB, q="hammer", shown="50")
-    found = Client().get("/api/search/", {"q": "hammer", "page_size": 50}).json()
+    found = Client().get("/api/search/?q=hammer&page_size=50").json()
     places = [text.index(f'data-sku="{hit["sku"]}"') for hit in found["results"]]
     assert places == sorted(places)
     assert text.count('class="lab-hit"') == len(places) == found["total"]

@@ -111,7 +111,7 @@ def test_another_worker_goes_on_where_a_dead_one_was(run: EvaluationRun) -> None
     run.refresh_from_db()
     assert run.get_state() == EvaluationRun.State.FINISHED
     assert done(run) == 4
-    assert [query.measured[0]["ndcg@10"] for query in run.queries.done()].count(0.5) == 1
+    assert [(query.measured or [{}])[0]["ndcg@10"] for query in run.queries.done()].count(0.5) == 1
 
 
 def test_a_worker_that_was_only_slow_stores_nothing_more(run: EvaluationRun) -> None:
@@ -168,7 +168,7 @@ def test_a_cancelled_run_is_over_at_once(run: EvaluationRun) -> None:
     runs._finish(claimed)
     run.refresh_from_db()
     assert run.get_state() == EvaluationRun.State.CANCELLED
-    assert run.report is None
+    assert run.report == {}
     assert not runs.take_turn()
 
 
