@@ -52,6 +52,8 @@ def check(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
+        # Colours of links fade over.
+        page.evaluate("() => Promise.all(document.getAnimations().map((one) => one.finished))")
         assert page.evaluate(PALE_TEXTS, ".lab") == []
 
 
