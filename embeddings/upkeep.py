@@ -39,6 +39,18 @@ class Chore:
 CHORES: list[Chore] = []
 
 
+@dataclass(frozen=True)
+class Sideline:
+    """Work of another app that may take minutes: each worker gives it a thread of its own."""
+
+    name: str
+    do: Callable[[], object]
+    interval_s: float
+
+
+SIDELINES: list[Sideline] = []
+
+
 def mend() -> None:
     """Look at every live model once. Costs milliseconds where nothing is amiss; must run outside a transaction."""
     for model in EmbeddingModel.objects.live():

@@ -110,6 +110,7 @@ def run(burst: bool = False) -> None:
         ("upkeep", upkeep.mend, UPKEEP_S),
         ("progress", runs.note_queue_runs, PROGRESS_S),
         ("samples", samples.sample, samples.INTERVAL_S),
+        *((sideline.name, sideline.do, sideline.interval_s) for sideline in upkeep.SIDELINES),
     ):
         threading.Thread(target=_repeat, args=(work, interval_s), name=name, daemon=True).start()
     while not jobs.stopping.is_set():
@@ -175,7 +176,7 @@ def _reconcile_forever() -> None:
         os.kill(os.getpid(), signal.SIGTERM)  # the main thread may be waiting for a message
 
 
-def _repeat(work: Callable[[], None], interval_s: float) -> None:
+def _repeat(work: Callable[[], object], interval_s: float) -> None:
     """Do something beside the rows again and again. Not waited for at the end: building an index takes its time."""
     while not jobs.stopping.wait(interval_s):
         try:

@@ -14,6 +14,7 @@ from search.parsing import ParsedText, split_code
 from search.spelling import corrections
 from search.statements import fetch
 from search.terms import catalogue_size
+from search.trace import stage
 
 # A growing last word is completed only where it stands for next to nothing itself.
 RARE_AGAINST_COMPLETION = 0.02
@@ -67,6 +68,7 @@ class Analysis:
         return self._compound.get(piece, [])
 
 
+@stage("words")
 def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> LexicalQuery:
     """Say a parsed query in the terms of the index. `text` is the query as typed.
 

@@ -12,11 +12,13 @@ class SearchConfig(AppConfig):
     verbose_name = "Search"
 
     def ready(self) -> None:
-        """Register the system checks, and have the worker count the catalogue's words and forget old searches."""
-        from embeddings.upkeep import CHORES, Chore
+        """Register the system checks and what workers do for search besides embedding."""
+        from embeddings.upkeep import CHORES, SIDELINES, Chore, Sideline
         from search import checks  # noqa: F401
         from search.analytics.retention import forget_old_searches
+        from search.lab.runs import LOOK_S, take_turn
         from search.terms import refresh_terms
 
         CHORES.append(Chore(partial(refresh_terms, only_if_changed=True)))
         CHORES.append(Chore(forget_old_searches))
+        SIDELINES.append(Sideline("evaluations", take_turn, LOOK_S))

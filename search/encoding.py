@@ -36,9 +36,7 @@ Key = tuple[object, ...]
 MAX_BATCH = 32
 
 _MODEL_COLUMNS = [str(field.column) for field in EmbeddingModel._meta.concrete_fields]
-_ACTIVE_MODEL_SQL = (
-    f"SELECT {', '.join(_MODEL_COLUMNS)} FROM embeddings_embeddingmodel WHERE state = 'active'"
-)
+_MODEL_SQL = f"SELECT {', '.join(_MODEL_COLUMNS)} FROM embeddings_embeddingmodel"
 
 
 @dataclass
@@ -153,10 +151,42 @@ def warm_up(timeout_s: float = 120.0) -> None:
 def active_model() -> EmbeddingModel:
     """The model that queries are encoded with. Raises EncodingUnavailableError where there is none."""
     # As SQL, for every search asks: the ORM takes ten times as long to say this as PostgreSQL to answer it.
-    rows = fetch(_ACTIVE_MODEL_SQL)
+    rows = fetch(f"{_MODEL_SQL} WHERE state = 'active'")
     if not rows:
         raise EncodingUnavailableError("No embedding model is active.")
     return EmbeddingModel.from_db("default", _MODEL_COLUMNS, rows[0])
+
+
+def live_model(pk: int) -> EmbeddingModel:
+    """A model whose vectors are kept up to date. Raises EncodingUnavailableError where it is not, or gone."""
+    rows = fetch(f"{_MODEL_SQL} WHERE id = %s AND state <> 'retired'", (pk,))
+    if not rows:
+        raise EncodingUnavailableError(f"The embedding model {pk} is retired or removed.")
+    return EmbeddingModel.from_db("default", _MODEL_COLUMNS, rows[0])
+
+
+def load_beside(model: EmbeddingModel, wait_s: float) -> None:
+    """Load a model into this process without holding up queries that other models encode meanwhile.
+
+    Raises EncodingUnavailableError where it cannot be loaded, or is not there after `wait_s`; it goes on loading.
+    """
+    if loaded(model):
+        return
+    loading: Future[object] = Future()
+
+    def load() -> None:
+        try:
+            loading.set_result(encoder_for(model))
+        except Exception as error:  # whatever the runtime raises, it is for the one who waits
+            loading.set_exception(error)
+
+    threading.Thread(target=load, name="load-model", daemon=True).start()
+    try:
+        loading.result(wait_s)
+    except FutureTimeoutError as error:
+        raise EncodingUnavailableError(f"{model} is being loaded; try again in some seconds.") from error
+    except Exception as error:
+        raise EncodingUnavailableError(f"{model} cannot be loaded: {error}") from error
 
 
 def knows_word(word: str) -> bool:

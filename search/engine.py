@@ -5,6 +5,7 @@ cut off -> rerank the best, where a model is set -> staff's rules -> total and f
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from django.conf import settings
 
 from search import browse, encoding, facets, rerank
 from search.analysis import analyse
+from search.configuration import RankingConfiguration
 from search.exceptions import EncodingUnavailableError, InvalidQueryError
 from search.explain import matched_words
 from search.hydrate import hydrate
@@ -20,7 +22,7 @@ from search.lexical import LexicalQuery, keyword_candidates
 from search.merchandising.application import curated, rulebook_for, rules_for
 from search.merchandising.rules import Rule
 from search.parsing import ParsedText, parse
-from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode, SearchQuery
+from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Mode, SearchQuery
 from search.ranking import Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
 from search.scope import Condition, Scope, resolve
@@ -29,6 +31,7 @@ from search.similar import similar_products
 from search.spelling import corrected_text
 from search.statements import id_array
 from search.stopwatch import Stopwatch
+from search.trace import stage, tracing
 
 __all__ = ["ranking_of", "search_batch", "search_products", "similar_products"]
 
@@ -36,9 +39,19 @@ logger = logging.getLogger("nearshelf.search")
 
 Encoded = tuple[VectorSpace, Vector] | None
 
+# Who measures waits for the model: an answer from keywords would be measured as if it were the model's.
+MEASURING_DEADLINE_S = 60.0
+
 
 def search_products(query: SearchQuery) -> SearchResult:
     """Answer one search. Raises InvalidQueryError; where the model cannot be used, answers from keywords."""
+    if not query.explain:
+        return _search(query)
+    with tracing() as trace:
+        return replace(_search(query), trace=trace)
+
+
+def _search(query: SearchQuery) -> SearchResult:
     check(query)
     watch = Stopwatch()
     parsed = parse(query.text)
@@ -64,12 +77,15 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
 
 
 def ranking_of(query: SearchQuery) -> Ranking:
-    """The whole result set of a search, best first: what its pages show. Raises InvalidQueryError."""
+    """The whole result set of a search, best first: what its pages show while the model can be used.
+
+    Raises InvalidQueryError, and EncodingUnavailableError or RerankUnavailableError instead of answering without.
+    """
     return _ranked(query, plan_of(query), resolve(query.filters), deadline_s=None)
 
 
 def plan_of(query: SearchQuery) -> Plan:
-    """How a search is going to be answered. Raises InvalidQueryError."""
+    """How a search is answered by its model. Raises InvalidQueryError and EncodingUnavailableError."""
     check(query)
     parsed = typed = parse(query.text)
     rulebook = rulebook_for(query)
@@ -77,8 +93,11 @@ def plan_of(query: SearchQuery) -> Plan:
     if (corrected := _correction(lexical)) is not None:
         parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
         lexical = analyse(parsed, corrected, rulebook)
-    rules = rules_for(query, typed.wanted, corrected)
-    return _plan(query, parsed, lexical, _encode([(query, parsed)])[0], rules)
+    encoded = None
+    if _wants_vector(query, parsed):
+        model_id = _configuration(query).model_id
+        (encoded,) = _vectors(model_id, [parsed.wanted], MEASURING_DEADLINE_S)
+    return _plan(query, parsed, lexical, encoded, rules_for(query, typed.wanted, corrected))
 
 
 def check(query: SearchQuery) -> None:
@@ -100,21 +119,35 @@ def check(query: SearchQuery) -> None:
     facets.check_names(query.facets)
 
 
+@stage("encode")
 def _encode(pairs: Sequence[tuple[SearchQuery, ParsedText]]) -> list[Encoded]:
-    """The vectors of the queries that need one; None for all of them where the model cannot be used."""
-    wanting = [place for place, (query, parsed) in enumerate(pairs) if _wants_vector(query, parsed)]
+    """The vectors of the queries that need one; None for those whose model cannot be used."""
     encoded: list[Encoded] = [None] * len(pairs)
-    if not wanting:
-        return encoded
-    try:
-        model = encoding.active_model()
-        vectors = encoding.query_vectors(model, [pairs[place][1].wanted for place in wanting])
-    except EncodingUnavailableError as error:
-        logger.warning("Answering from keywords alone: %s", error)
-        return encoded
-    for place, vector in zip(wanting, vectors, strict=True):
-        encoded[place] = (VectorSpace.of(model), vector)
+    wanting: dict[int | None, list[int]] = defaultdict(list)
+    for place, (query, parsed) in enumerate(pairs):
+        if _wants_vector(query, parsed):
+            wanting[_configuration(query).model_id].append(place)
+    for model_id, places in wanting.items():
+        try:
+            vectors = _vectors(model_id, [pairs[place][1].wanted for place in places])
+        except EncodingUnavailableError as error:
+            logger.warning("Answering from keywords alone: %s", error)
+            continue
+        for place, vector in zip(places, vectors, strict=True):
+            encoded[place] = vector
     return encoded
+
+
+def _vectors(
+    model_id: int | None, texts: Sequence[str], deadline_s: float | None = None
+) -> list[tuple[VectorSpace, Vector]]:
+    model = encoding.active_model() if model_id is None else encoding.live_model(model_id)
+    return [(VectorSpace.of(model), vector) for vector in encoding.query_vectors(model, texts, deadline_s)]
+
+
+def _configuration(query: SearchQuery) -> RankingConfiguration:
+    configuration = query.configuration or RankingConfiguration.from_settings()
+    return configuration if query.fusion is None else replace(configuration, fusion=query.fusion)
 
 
 def _wants_vector(query: SearchQuery, parsed: ParsedText) -> bool:
@@ -169,7 +202,7 @@ def _plan(
         lexical=lexical,
         vector=vector,
         space=space,
-        fusion=query.fusion or Fusion(settings.SEARCH_FUSION),
+        configuration=_configuration(query),
         min_score=query.min_score or 0.0,
         rules=rules,
     )
@@ -178,8 +211,9 @@ def _plan(
 def _ranked(query: SearchQuery, plan: Plan, scope: Scope, deadline_s: float | None) -> Ranking:
     """The result set best first. Reranking is for wishes in words; who asks for one leg gets its own order."""
     ranking = rank(plan, scope)
-    if rerank.is_on() and query.mode is Mode.HYBRID and not plan.lexical.is_part_number:
-        ranking = rerank.reranked(ranking, plan.text, deadline_s)
+    reranks = plan.configuration.rerank and rerank.is_on()
+    if reranks and query.mode is Mode.HYBRID and not plan.lexical.is_part_number:
+        ranking = rerank.reranked(ranking, plan.text, plan.configuration.rerank_depth, deadline_s)
     return curated(ranking, plan, scope)
 
 
@@ -196,6 +230,7 @@ def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
     )
 
 
+@stage("facets")
 def _facets(query: SearchQuery, plan: Plan, scope: Scope, ranking: Ranking) -> dict[str, list[FacetValue]]:
     """Count over the result set; a facet that is filtered on, over the set without that filter."""
 

@@ -1,15 +1,21 @@
 """Runs judged queries through the engine and measures what comes out."""
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.models import Product
+from search import judgments as tables
 from search import relevance
 from search.engine import ranking_of
-from search.exceptions import SearchError
+from search.judgments import Judgments, JudgmentsError
 from search.query import Fusion, Mode, SearchQuery
+
+__all__ = ["Judgments", "JudgmentsError", "compare", "evaluate", "measured", "read_judgments"]
+
+# Of a bad file so many lines are named in one message.
+SHOWN_PROBLEMS = 20
+NDCGS = ("ndcg@10", "ndcg@10_judged")
 
 # What is compared: the three modes of a search, and rank fusion beside the convex one.
 MODES = {
@@ -18,12 +24,6 @@ MODES = {
     "semantic": (Mode.SEMANTIC, None),
     "keyword": (Mode.KEYWORD, None),
 }
-
-Judgments = dict[str, dict[str, int]]
-
-
-class JudgmentsError(SearchError):
-    """The file of judgments cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -45,60 +45,50 @@ class Evaluated:
 def read_judgments(path: Path) -> Judgments:
     """Read `query,sku,grade` lines. Queries without any relevant product are left out, for nothing can be right.
 
-    Raises JudgmentsError naming the line.
+    Raises JudgmentsError naming the lines that are wrong.
     """
-    judgments: Judgments = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if missing := {"query", "sku", "grade"} - set(reader.fieldnames or ()):
-                raise JudgmentsError(f"{path} has no column {', '.join(sorted(missing))}.")
-            for row in reader:
-                judgments.setdefault(row["query"], {})[row["sku"]] = _grade(
-                    row["grade"], path, reader.line_num
-                )
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            table = tables.read(file)
+    except (OSError, UnicodeDecodeError) as error:
         raise JudgmentsError(f"{path} cannot be read: {error}.") from error
-    return {
-        query: grades for query, grades in judgments.items() if max(grades.values()) >= relevance.RELEVANT
-    }
+    except JudgmentsError as error:
+        raise JudgmentsError(f"{path}: {error}.") from error
+    if table.problems:
+        shown = " ".join(table.problems[:SHOWN_PROBLEMS])
+        others = len(table.problems) - SHOWN_PROBLEMS
+        raise JudgmentsError(f"{path}, {shown}" + (f" And {others:,} lines more." if others > 0 else ""))
+    return tables.measurable(tables.by_query(table.rows))
 
 
-def _grade(text: str | None, path: Path, line: int) -> int:
-    if text is None or not text.strip().isdigit():
-        raise JudgmentsError(f"{path}, line {line}: the grade must be a whole number from 0, not {text!r}.")
-    return int(text)
+def measured(query: SearchQuery, judged: Mapping[str, int]) -> dict[str, float]:
+    """All measures of one search. Raises SearchError where it cannot be answered as asked."""
+    ids = ranking_of(query).product_ids
+    skus = dict(Product.objects.filter(pk__in=ids).values_list("pk", "sku"))
+    return relevance.measure([skus[pk] for pk in ids if pk in skus], judged)
 
 
 def evaluate(mode: str, judgments: Judgments) -> Evaluated:
-    """Measure one of MODES on judged queries."""
+    """Measure one of MODES on judged queries. Raises SearchError where one cannot be answered as asked."""
     kind, fusion = MODES[mode]
-    queries = list(judgments)
-    rankings = [
-        ranking_of(SearchQuery(query, mode=kind, fusion=fusion, rules=False)).product_ids for query in queries
-    ]
-    skus = _skus(rankings)
     return Evaluated(
-        queries,
+        list(judgments),
         [
-            relevance.measure([skus[pk] for pk in ranking if pk in skus], judgments[query])
-            for query, ranking in zip(queries, rankings, strict=True)
+            measured(SearchQuery(query, mode=kind, fusion=fusion, rules=False), judged)
+            for query, judged in judgments.items()
         ],
     )
 
 
-def _skus(rankings: Sequence[Iterable[int]]) -> dict[int, str]:
-    ids = {pk for ranking in rankings for pk in ranking}
-    return dict(Product.objects.filter(pk__in=ids).values_list("pk", "sku"))
-
-
-def compare(evaluated: Mapping[str, Evaluated], against: str = "hybrid") -> list[dict[str, object]]:
-    """How one mode differs from each other one, on both nDCGs: mean, 95 % interval, queries won and lost."""
+def compare(
+    evaluated: Mapping[str, Evaluated], against: str = "hybrid", measures: Sequence[str] = NDCGS
+) -> list[dict[str, object]]:
+    """How one mode differs from each other one: mean, 95 % interval, queries won and lost."""
     rows: list[dict[str, object]] = []
     for other in evaluated:
         if other == against or against not in evaluated:
             continue
-        for measure in ("ndcg@10", "ndcg@10_judged"):
+        for measure in measures:
             ours, theirs = evaluated[against].column(measure), evaluated[other].column(measure)
             low, high = relevance.paired_interval(ours, theirs)
             gains = [a - b for a, b in zip(ours, theirs, strict=True)]

@@ -25,6 +25,14 @@ class ProductNotFoundError(SearchError):
         self.sku = sku
 
 
+class LabError(SearchError):
+    """Something that cannot be done in the search lab, and what to do instead; `problems` name single rows."""
+
+    def __init__(self, text: str, problems: list[str] | None = None) -> None:
+        super().__init__(text)
+        self.problems = problems or []
+
+
 class RerankUnavailableError(SearchError):
     """The best products cannot be reranked, now; they stay in the order of fusion."""
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from search.lexical import LexicalQuery
 from search.statements import fetch, id_array
+from search.trace import stage
 
 
+@stage("explain")
 def matched_words(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, list[str]]:
     """The query's words that each product has, as they were typed."""
     if not query.groups or not product_ids:

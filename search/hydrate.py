@@ -8,6 +8,7 @@ from urllib.parse import quote
 from django.urls import reverse
 
 from search.statements import fetch, id_array
+from search.trace import stage
 
 # As SQL: building this query through the ORM takes longer than PostgreSQL takes to answer it.
 _SQL = """
@@ -20,6 +21,7 @@ _SAFE_IN_PATH = "/~:@!$&'()*+,;="
 _PLACEHOLDER = "SKU"
 
 
+@stage("hydrate")
 def hydrate(product_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """The public fields of products by id; a product that is gone by now is left out."""
     if not product_ids:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from catalog.lexical import LEXICAL_DIMENSIONS
 from search.scope import NOTHING, Condition, Scope
 from search.statements import fetch, id_array
+from search.trace import stage
 
 # Rows that one query may score; beyond, common words only add to the score of what rarer words found.
 CANDIDATE_BUDGET = 6_000
@@ -132,6 +133,7 @@ class Match(NamedTuple):
     is_exact: bool  # its SKU or its name is the query
 
 
+@stage("keyword")
 def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[Match]:
     """The best products for the words of a query.
 
@@ -165,6 +167,7 @@ def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[Ma
     return sorted(matches, key=lambda match: (-match.is_exact, -match.bm25, -match.product_id))[:limit]
 
 
+@stage("keyword")
 def keyword_scores(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, float]:
     """BM25 of given products, 0 left out; for candidates that the semantic leg alone has found."""
     if not query.idf or not product_ids:

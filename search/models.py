@@ -5,12 +5,18 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from search.analytics.models import SearchEvent, SearchLog
+from search.lab.models import EvaluatedQuery, EvaluationRun, Judgment, JudgmentList, Lab
 from search.merchandising.models import CurationAction, CurationRule, CurationUse, RulebookChange, Synonym
 
 __all__ = [
     "CurationAction",
     "CurationRule",
     "CurationUse",
+    "EvaluatedQuery",
+    "EvaluationRun",
+    "Judgment",
+    "JudgmentList",
+    "Lab",
     "RulebookChange",
     "SearchEvent",
     "SearchLog",

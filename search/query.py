@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from search.configuration import Fusion, RankingConfiguration
 from search.merchandising.rules import Rulebook
 
 MAX_QUERY_LENGTH = 512
@@ -18,13 +19,6 @@ class Mode(StrEnum):
     HYBRID = "hybrid"
     SEMANTIC = "semantic"
     KEYWORD = "keyword"
-
-
-class Fusion(StrEnum):
-    """How the two legs of a hybrid search become one ranking."""
-
-    CONVEX = "convex"
-    RRF = "rrf"
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,8 @@ class SearchQuery:
     explain: bool = False
     page: int = 1
     page_size: int = 20
-    fusion: Fusion | None = None  # None: as the settings say
+    fusion: Fusion | None = None  # None: as the configuration says
+    configuration: RankingConfiguration | None = None  # None: as the settings say
     rules: bool = True  # whether staff's curation rules have their say
     rulebook: Rulebook | None = None  # rules and synonyms to try; None: what staff have saved
 

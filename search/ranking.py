@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 
 from search import fusion
+from search.configuration import Fusion, RankingConfiguration
 from search.fusion import Scores
 from search.lexical import LexicalQuery, Match, keyword_candidates, keyword_scores
 from search.merchandising.rules import Rule
-from search.query import MAX_DEPTH, Fusion, Mode
+from search.query import MAX_DEPTH, Mode
 from search.scope import Scope
 from search.semantic import Neighbour, Vector, VectorSpace, nearest, similarities
+from search.trace import stage
 
 # An exact name or SKU is first; nothing else scores as much.
 EXACT_SCORE = 1.0
@@ -30,7 +31,7 @@ class Plan:
     lexical: LexicalQuery
     vector: Vector | None
     space: VectorSpace | None
-    fusion: Fusion
+    configuration: RankingConfiguration
     min_score: float
     rules: tuple[Rule, ...] = ()  # staff's, for this query, in the order in which they count
 
@@ -126,42 +127,45 @@ def candidates(plan: Plan, scope: Scope) -> Candidates:
         keyword_ranks=fusion.ranks([match.product_id for match in matches]),
         semantic_ranks=fusion.ranks([neighbour.product_id for neighbour in neighbours]),
         keyword_is_complete=len(matches) < MAX_DEPTH,
-        semantic_edge=neighbours[-1].product_id if len(neighbours) == _semantic_depth() else None,
+        semantic_edge=neighbours[-1].product_id if len(neighbours) == _semantic_depth(plan) else None,
     )
 
 
-def _semantic_depth() -> int:
-    return min(settings.SEARCH_SEMANTIC_DEPTH, MAX_DEPTH)
+def _semantic_depth(plan: Plan) -> int:
+    return min(plan.configuration.semantic_depth, MAX_DEPTH)
 
 
+@stage("semantic")
 def _semantic_candidates(plan: Plan, scope: Scope, matches: Sequence[Match]) -> list[Neighbour]:
     """What is near enough in meaning. A part number that the catalogue has means nothing but itself."""
     if plan.mode is Mode.KEYWORD or plan.space is None or plan.vector is None:
         return []
     if plan.mode is Mode.HYBRID and matches and plan.lexical.is_part_number:
         return []
-    found = nearest(plan.space, plan.vector, scope, _semantic_depth(), plan.lexical.constraint("x"))
-    return [neighbour for neighbour in found if neighbour.cosine >= settings.SEARCH_SEMANTIC_FLOOR]
+    found = nearest(plan.space, plan.vector, scope, _semantic_depth(plan), plan.lexical.constraint("x"))
+    return [neighbour for neighbour in found if neighbour.cosine >= plan.configuration.semantic_floor]
 
 
+@stage("fusion")
 def _fuse(plan: Plan, found: Candidates, semantic: Scores, keyword: Scores) -> Scores:
     if plan.mode is Mode.KEYWORD:
         return keyword
     if plan.mode is Mode.SEMANTIC:
         return np.nan_to_num(semantic)
-    if plan.fusion is Fusion.RRF:
+    if plan.configuration.fusion is Fusion.RRF:
         return fusion.reciprocal_rank(found.product_ids, [found.semantic_ranks, found.keyword_ranks])
     # A product whose vector is still to come is judged by its words.
     known = np.where(np.isnan(semantic), keyword, semantic)
-    fused = fusion.convex(known, keyword, settings.SEARCH_SEMANTIC_WEIGHT)
-    return fusion.with_category_prior(fused, found.categories, settings.SEARCH_CATEGORY_WEIGHT)
+    fused = fusion.convex(known, keyword, plan.configuration.semantic_weight)
+    return fusion.with_category_prior(fused, found.categories, plan.configuration.category_weight)
 
 
+@stage("fusion")
 def _order(plan: Plan, product_ids: Sequence[int], scores: Scores) -> npt.NDArray[np.intp]:
     """Places of the products that stay, best first; of equals the newer product."""
     # Reciprocal ranks say nothing of how good a hit is, so no share of the best one is a limit.
-    by_rank = plan.mode is Mode.HYBRID and plan.fusion is Fusion.RRF
-    relative = 0.0 if by_rank else settings.SEARCH_CUTOFF
+    by_rank = plan.mode is Mode.HYBRID and plan.configuration.fusion is Fusion.RRF
+    relative = 0.0 if by_rank else plan.configuration.cutoff
     stays = np.flatnonzero(fusion.cut(scores, relative, plan.min_score))
     ids = np.array(product_ids, dtype=np.int64)
     return stays[np.lexsort((-ids[stays], -scores[stays]))][:MAX_DEPTH]

@@ -68,6 +68,11 @@ def mean(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: fmean(one[name] for one in measured) if measured else 0.0 for name in MEASURES}
 
 
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Bootstrap interval of a mean over queries; see `paired_interval`."""
+    return paired_interval(values, [0.0] * len(values))
+
+
 def paired_interval(
     first: Sequence[float], second: Sequence[float], resamples: int = 5_000, confidence: float = 0.95
 ) -> tuple[float, float]:

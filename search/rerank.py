@@ -27,6 +27,7 @@ from search.exceptions import RerankUnavailableError
 from search.ranking import EXACT_SCORE, Ranking
 from search.server_timing import timing
 from search.statements import fetch
+from search.trace import stage
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -127,13 +128,16 @@ def load() -> None:
         _this_process().load()
 
 
-def reranked(ranking: Ranking, query: str, deadline_s: float | None) -> Ranking:
-    """The ranking with its best products in the cross-encoder's order; as it is where that fails or takes too long.
+@stage("rerank")
+def reranked(ranking: Ranking, query: str, depth: int, deadline_s: float | None) -> Ranking:
+    """The ranking with its best `depth` products in the cross-encoder's order; as it is where that fails or is late.
+
+    Without a deadline somebody measures: then RerankUnavailableError is raised instead.
 
     Exact matches stay first. Products that the model finds equal keep the order of fusion.
     """
     first = int(np.count_nonzero(ranking.scores >= EXACT_SCORE))
-    chosen = ranking.product_ids[first : first + settings.SEARCH_RERANK_DEPTH]
+    chosen = ranking.product_ids[first : first + depth]
     if len(chosen) < 2:
         return ranking
     reranker = _this_process()
@@ -142,6 +146,8 @@ def reranked(ranking: Ranking, query: str, deadline_s: float | None) -> Ranking:
             texts = _texts(chosen)
             scores = reranker.scores([(query, texts.get(pk, "")) for pk in chosen], deadline_s)
     except RerankUnavailableError as error:
+        if deadline_s is None:
+            raise
         if str(error) not in reranker.complaints:
             reranker.complaints.add(str(error))
             logger.warning("Answering without reranking: %s (said once)", error)

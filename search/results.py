@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.query import Mode
+from search.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,4 @@ class SearchResult:
     page: int = 1
     page_size: int = 20
     rule_ids: tuple[int, ...] = ()  # staff's rules that were for this query
+    trace: Trace | None = None  # where an explanation was asked

@@ -20,6 +20,7 @@ from embeddings.models import EmbeddingModel
 from search.scope import NOTHING, Condition, Scope
 from search.statements import fetch, id_array
 from search.terms import catalogue_size
+from search.trace import Route, stage, took
 
 CATEGORY_EXACT_FACTOR = 3
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take.
@@ -80,11 +81,14 @@ def nearest(
     literal = vector_literal(vector)
     kept = _rows_kept(scope, constraint)
     if kept is not None and kept <= _exact_rows(scope):
+        took(Route.EXACT)
         return _exact(space, literal, scope, other, limit)
     share = 1.0 if kept is None else min(1.0, kept / catalogue_size())
     found = _by_index(space, literal, scope, other, limit, share)
     if len(found) < limit:
+        took(Route.FALLBACK)
         return _exact(space, literal, scope, other, limit)
+    took(Route.INDEX)
     return found
 
 
@@ -127,6 +131,7 @@ def _exact_rows(scope: Scope) -> int:
     return settings.SEARCH_EXACT_ROWS * (CATEGORY_EXACT_FACTOR if scope.category_ids is not None else 1)
 
 
+@stage("semantic")
 def similarities(space: VectorSpace, vector: Vector, product_ids: Sequence[int]) -> list[Neighbour]:
     """How near given products are, in no order; those without a vector are left out."""
     if not product_ids:

@@ -1,13 +1,14 @@
 """Chooses the weights of hybrid search on judgments, with cross-validation so that they hold for other queries."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 
 from catalog.models import Product
 from search import fusion, relevance
+from search.configuration import RankingConfiguration
 from search.engine import plan_of
 from search.evaluation import Judgments
 from search.fusion import Scores
@@ -21,14 +22,6 @@ FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Weights:
-    """One point of the grid."""
-
-    semantic: float
-    category: float
-
-
-@dataclass(frozen=True)
 class JudgedCandidates:
     """The candidates of one query before fusion, with both scores; arrays run parallel to `skus`."""
 
@@ -38,10 +31,10 @@ class JudgedCandidates:
     keyword: Scores
     categories: list[int | None]
 
-    def figures(self, weights: Weights) -> tuple[float, float]:
-        """nDCG@10 and its judged-only form with these weights."""
-        scores = fusion.convex(self.semantic, self.keyword, weights.semantic)
-        scores = fusion.with_category_prior(scores, self.categories, weights.category)
+    def figures(self, configuration: RankingConfiguration) -> tuple[float, float]:
+        """nDCG@10 and its judged-only form with the weights of a configuration."""
+        scores = fusion.convex(self.semantic, self.keyword, configuration.semantic_weight)
+        scores = fusion.with_category_prior(scores, self.categories, configuration.category_weight)
         ranking = [self.skus[place] for place in np.argsort(-scores, kind="stable")]
         return relevance.ndcg(ranking, self.judged), relevance.ndcg_judged(ranking, self.judged)
 
@@ -50,16 +43,17 @@ class JudgedCandidates:
 class Tuned:
     """What tuning found. Pairs are nDCG@10 and judged-only nDCG@10."""
 
-    weights: Weights
-    figures: tuple[float, float]  # on all queries, with these weights
+    best: RankingConfiguration
+    figures: tuple[float, float]  # on all queries, with its weights
     held_out: tuple[float, float]  # on queries that had no say in the weights
-    by_fold: list[Weights]
+    by_fold: list[RankingConfiguration]
 
 
-def grid() -> Iterator[Weights]:
+def grid() -> Iterator[RankingConfiguration]:
     """Every combination that is tried."""
+    now = RankingConfiguration.from_settings()
     for semantic, category in product(SEMANTIC_WEIGHTS, CATEGORY_WEIGHTS):
-        yield Weights(semantic, category)
+        yield replace(now, semantic_weight=semantic, category_weight=category)
 
 
 def gather(judgments: Judgments) -> list[JudgedCandidates]:
@@ -99,7 +93,7 @@ def tune(gathered: Sequence[JudgedCandidates]) -> Tuned:
         held_out += table[best, test].sum(axis=0)
     chosen = _best(table)
     return Tuned(
-        weights=points[chosen],
+        best=points[chosen],
         figures=_pair(table[chosen].mean(axis=0)),
         held_out=_pair(held_out / len(gathered)),
         by_fold=by_fold,

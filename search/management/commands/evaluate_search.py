@@ -10,8 +10,8 @@ from django_rich.management import RichCommand
 from rich.table import Table
 
 from search import encoding, relevance
-from search.evaluation import MODES, Evaluated, JudgmentsError, compare, evaluate, read_judgments
-from search.exceptions import EncodingUnavailableError
+from search.evaluation import MODES, Evaluated, compare, evaluate, read_judgments
+from search.exceptions import SearchError
 
 SHOWN_QUERIES = 10
 
@@ -36,7 +36,7 @@ class Command(RichCommand):
             if set(options["modes"]) != {"keyword"}:
                 encoding.warm_up()
             evaluated = {mode: evaluate(mode, judgments) for mode in dict.fromkeys(options["modes"])}
-        except (JudgmentsError, EncodingUnavailableError) as error:
+        except SearchError as error:
             raise CommandError(str(error)) from error
         comparisons = compare(evaluated)
         if options["json"]:

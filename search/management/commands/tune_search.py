@@ -4,14 +4,14 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError
 from django_rich.management import RichCommand
 
 from search import encoding
+from search.configuration import RankingConfiguration
 from search.evaluation import JudgmentsError, read_judgments
 from search.exceptions import EncodingUnavailableError
-from search.tuning import FOLDS, Weights, gather, tune
+from search.tuning import FOLDS, gather, tune
 
 
 class Command(RichCommand):
@@ -33,11 +33,13 @@ class Command(RichCommand):
         if not judgments:
             raise CommandError(f"{options['judgments']} names no query with a relevant product.")
         tuned = tune(gather(judgments))
-        now = Weights(settings.SEARCH_SEMANTIC_WEIGHT, settings.SEARCH_CATEGORY_WEIGHT)
+        now = RankingConfiguration.from_settings()
         self.stdout.write(f"{len(judgments)} queries, {FOLDS} folds. nDCG@10 / over judged products alone:")
         self.stdout.write(f"  best on all queries   {tuned.figures[0]:.3f} / {tuned.figures[1]:.3f}")
         self.stdout.write(f"  on queries held out   {tuned.held_out[0]:.3f} / {tuned.held_out[1]:.3f}")
-        for fold, weights in enumerate(tuned.by_fold, start=1):
-            self.stdout.write(f"  fold {fold} chose semantic {weights.semantic}, category {weights.category}")
-        self.stdout.write(f"SEARCH_SEMANTIC_WEIGHT={tuned.weights.semantic} (now {now.semantic})")
-        self.stdout.write(f"SEARCH_CATEGORY_WEIGHT={tuned.weights.category} (now {now.category})")
+        for fold, chosen in enumerate(tuned.by_fold, start=1):
+            self.stdout.write(
+                f"  fold {fold} chose semantic {chosen.semantic_weight}, category {chosen.category_weight}"
+            )
+        self.stdout.write(f"SEARCH_SEMANTIC_WEIGHT={tuned.best.semantic_weight} (now {now.semantic_weight})")
+        self.stdout.write(f"SEARCH_CATEGORY_WEIGHT={tuned.best.category_weight} (now {now.category_weight})")
