@@ -22,7 +22,6 @@ def envelope(
     `search_id` is what events name the search by; None where it is not logged.
     """
     return {
-        "search_id": search_id,
         "query": {
             "text": query.text,
             "mode": result.mode.value,
@@ -40,6 +39,7 @@ def envelope(
             name: [_facet_value(name, value) for value in values] for name, values in result.facets.items()
         },
         "timings_ms": _timings(result),
+        "search_id": search_id,
     }
 
 

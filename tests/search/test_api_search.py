@@ -66,6 +66,7 @@ def test_the_envelope(client: Client, shop: None) -> None:
         "results",
         "facets",
         "timings_ms",
+        "search_id",
     ]
     assert body["query"] == {
         "text": "drill for concrete",
