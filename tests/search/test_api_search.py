@@ -56,6 +56,7 @@ def test_the_envelope(client: Client, shop: None) -> None:
     response = client.get("/api/search/?q=drill+for+concrete")
     body = response.json()
     assert list(body) == [
+        "search_id",
         "query",
         "total",
         "total_relation",
@@ -67,6 +68,7 @@ def test_the_envelope(client: Client, shop: None) -> None:
         "facets",
         "timings_ms",
     ]
+    assert body["search_id"] is None  # nothing is logged here
     assert body["query"] == {
         "text": "drill for concrete",
         "mode": "hybrid",
