@@ -29,7 +29,7 @@ class Target:
 
 
 TARGETS = (
-    Target("Try it", "admin:search_lab", "q", "search.view_searchlog"),
+    Target("Try it", "admin:search_lab", "q", "search.view_judgmentlist"),
     Target("Add a synonym", "admin:search_synonym_add", "term", "search.add_synonym"),
     Target("Add a rule", "admin:search_curationrule_add", "query", "search.add_curationrule"),
 )

@@ -56,6 +56,7 @@ def test_the_envelope(client: Client, shop: None) -> None:
     response = client.get("/api/search/?q=drill+for+concrete")
     body = response.json()
     assert list(body) == [
+        "search_id",
         "query",
         "total",
         "total_relation",
@@ -68,6 +69,7 @@ def test_the_envelope(client: Client, shop: None) -> None:
         "timings_ms",
         "search_id",
     ]
+    assert body["search_id"] is None  # nothing is logged here
     assert body["query"] == {
         "text": "drill for concrete",
         "mode": "hybrid",

@@ -135,6 +135,15 @@ def test_a_query_leads_to_a_synonym_for_who_may_add_one(login: Any, make_search:
     assert form.initial["term"] == '17" t&v'
 
 
+def test_a_query_leads_only_where_one_may_go(login: Any, make_search: Any) -> None:
+    make_search("telly", total=0)
+    client = login("Viewer")
+    (url,) = leads(client.get(f"{PAGE}without-results/"), "Try it")
+    assert client.get(url).status_code == 200
+    Group.objects.get(name="Viewer").permissions.remove(Permission.objects.get(codename="view_judgmentlist"))
+    assert leads(client.get(f"{PAGE}without-results/"), "Try it") == []
+
+
 def test_groups_that_staff_have_changed_stay_as_they_are() -> None:
     migration = importlib.import_module("search.migrations.0002_analytics")
     Group.objects.get(name="Operator").delete()
