@@ -56,7 +56,6 @@ def test_the_envelope(client: Client, shop: None) -> None:
     response = client.get("/api/search/?q=drill+for+concrete")
     body = response.json()
     assert list(body) == [
-        "search_id",
         "query",
         "total",
         "total_relation",
