@@ -13,7 +13,7 @@ from embeddings import backfill, pipeline, runs, upkeep
 from embeddings.checks import check_models
 from embeddings.models import EmbeddingModel, EmbeddingRun, ProductEmbedding
 
-ROWS = 20_000
+ROWS = 5_000
 # On a quiet machine it takes 0.05 ms; a scan of the table takes 10 ms and more.
 BAR_MS = 2.0
 

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from catalog.models import Product
-from embeddings import pipeline, runs, status
+from embeddings import overlap, pipeline, runs, status
 from embeddings.models import EmbeddingModel, EmbeddingRun, ProductEmbedding
 from embeddings.pipeline import Scope
 
@@ -61,9 +61,10 @@ def test_a_backfill_leaves_its_story(imported: list[Product]) -> None:
 
 
 def test_a_run_cancelled_from_elsewhere_stops_after_its_batch(
-    imported: list[Product], make_product: Any, model: EmbeddingModel, settings: Any
+    imported: list[Product], make_product: Any, model: EmbeddingModel, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.EMBEDDING_CLAIM_SIZE = settings.EMBEDDING_BATCH_SIZE = 10
+    monkeypatch.setattr(overlap, "MAX_CLAIM", 10)  # however fast this machine is
     live = make_product("Saved by hand")
     run = runs.start_run(model, user=User.objects.create_user("ada"))
     seen = 0
@@ -87,9 +88,10 @@ def test_a_run_cancelled_from_elsewhere_stops_after_its_batch(
 
 
 def test_stopping_by_hand_holds_nothing_back(
-    imported: list[Product], model: EmbeddingModel, settings: Any
+    imported: list[Product], model: EmbeddingModel, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.EMBEDDING_CLAIM_SIZE = settings.EMBEDDING_BATCH_SIZE = 10
+    monkeypatch.setattr(overlap, "MAX_CLAIM", 10)  # however fast this machine is
     stop = threading.Event()
     run = runs.start_run(model)
     for _ in runs.work(run, should_stop=stop.is_set):
