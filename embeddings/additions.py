@@ -47,7 +47,8 @@ def _add(addition: ModelAddition) -> None:
         # The lock is free: whoever began is gone, and may have died of it.
         _refuse(addition, INTERRUPTED)
         return
-    ModelAddition.objects.filter(pk=addition.pk).update(begun_at=timezone.now())
+    if not ModelAddition.objects.filter(pk=addition.pk).update(begun_at=timezone.now()):
+        return  # withdrawn at this moment
     try:
         model = model_registry.add_model(
             addition.name,

@@ -232,12 +232,12 @@ class DashboardAdmin(admin.ModelAdmin):
 
     @_change(MODELS)
     def dismiss_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Forget a model that could not be added."""
-        failed = ModelAddition.objects.failed().filter(pk=pk)
-        addition = get_object_or_404(failed)
-        self.log_deletions(request, failed)
-        failed.delete()
-        return self._done(request, f"{addition} is dismissed.")
+        """Forget a model that could not be added, or that no worker has begun to load."""
+        idle = ModelAddition.objects.idle().filter(pk=pk)
+        addition = get_object_or_404(idle)
+        self.log_deletions(request, idle)
+        idle.delete()
+        return self._done(request, f"{addition} is not added.")
 
     @_change(MODELS)
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:

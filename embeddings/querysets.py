@@ -97,6 +97,10 @@ class ModelAdditionQuerySet(models.QuerySet["ModelAddition"]):
         """Those that could not be added."""
         return self.exclude(error="")
 
+    def idle(self) -> ModelAdditionQuerySet:
+        """Those that no worker is at."""
+        return self.filter(Q(begun_at=None) | ~Q(error=""))
+
     def same_as(self, other: ModelAddition) -> ModelAdditionQuerySet:
         """Those that ask for the same model as another one."""
         fields = ("name", "revision", "query_prompt", "document_prompt")

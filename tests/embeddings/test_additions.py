@@ -8,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError
 from django.test import Client
+from django.utils import timezone
 
 from embeddings import additions, indexes, locks, model_files, model_registry, upkeep
 from embeddings.exceptions import ModelStateError
@@ -107,13 +108,20 @@ def test_one_asks_again_after_a_failure_and_not_twice_at_once(boss: Client) -> N
 
 
 @pytest.mark.django_db
-def test_a_failure_is_dismissed_and_a_wish_is_not(boss: Client) -> None:
-    failed = ModelAddition.objects.create(name="odd/model", error="It is odd.")
-    wish = ModelAddition.objects.create(name="good/model")
-    boss.post(f"{PAGE}models/dismiss/{failed.pk}/")
-    assert boss.post(f"{PAGE}models/dismiss/{wish.pk}/").status_code == 404
-    assert list(ModelAddition.objects.all()) == [wish]
-    assert history() == ["odd/model: Deletion"]
+def test_a_model_is_dismissed_unless_a_worker_is_at_it(boss: Client) -> None:
+    now = timezone.now()
+    failed = ModelAddition.objects.create(name="odd/model", begun_at=now, error="It is odd.")
+    waiting = ModelAddition.objects.create(name="good/model")
+    loading = ModelAddition.objects.create(name="large/model", begun_at=now)
+    page = text(boss.get(PAGE))
+    shown = [f"models/dismiss/{addition.pk}/" in page for addition in (failed, waiting, loading)]
+    codes = [
+        boss.post(f"{PAGE}models/dismiss/{addition.pk}/").status_code
+        for addition in (failed, waiting, loading)
+    ]
+    assert (shown, codes) == ([True, True, False], [302, 302, 404])
+    assert list(ModelAddition.objects.all()) == [loading]
+    assert history() == ["odd/model: Deletion", "good/model: Deletion"]
 
 
 @pytest.mark.django_db(transaction=True)
