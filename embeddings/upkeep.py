@@ -1,5 +1,5 @@
-"""What a worker does beside its rows: models that are to be added or removed, products a new model does not know yet,
-indexes that a dead process left.
+"""What a worker does beside its rows: models that are to be removed, products a new model does not know yet, indexes
+that a dead process left.
 """
 
 import logging
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from embeddings import additions, coverage, indexes, locks, model_registry
+from embeddings import coverage, indexes, locks, model_registry
 from embeddings.exceptions import IndexBusyError, ModelStateError
 from embeddings.models import EmbeddingModel, ProductEmbedding
 from embeddings.planning import through_indexes
@@ -55,7 +55,6 @@ SIDELINES: list[Sideline] = []
 
 def mend() -> None:
     """Look at every model once. Costs milliseconds where nothing is amiss; must run outside a transaction."""
-    additions.work()
     for model in EmbeddingModel.objects.filter(removal_wanted_at__isnull=False):
         _remove(model)
     for model in EmbeddingModel.objects.live():

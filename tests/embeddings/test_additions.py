@@ -135,6 +135,7 @@ class TestWorker:
         make_product("Claw hammer")
         for name in (str(tmp_path), tiny_path):
             boss.post(ADD, {"name": name, "document_prompt": "passage: "})
+        additions.work()
         upkeep.mend()
         model = EmbeddingModel.objects.get(name=tiny_path)
         assert (model.state, model.document_prompt) == ("building", "passage: ")
