@@ -238,7 +238,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 @admin.register(EmbeddingModel)
 class EmbeddingModelAdmin(ReadOnlyAdmin):
-    """Models are added by `manage.py embedding_models add`; another name in a row would make its vectors lie."""
+    """Models are added on the dashboard or by command; another name in a row would make its vectors lie."""
 
     list_display = ("name", "dimensions", "state", "template_version", "coverage", "created_at")
 

@@ -14,9 +14,12 @@ from django.db.models import Count
 from catalog.models import Product
 from embeddings import locks
 from embeddings.models import EmbeddingModel, ProductEmbedding
+from embeddings.querysets import ProductEmbeddingQuerySet
 from embeddings.triggers import digest_sql
 
 BATCH = 2_000
+# A live edit is every model's to do, and done within a second or two: so long it is no gap of one model.
+LATE_EDIT_S = 10.0
 _RETRY_S = 0.2
 _GAPS = ("missing", "pending", "stale", "processing", "failed")
 
@@ -92,8 +95,18 @@ def missing(model: EmbeddingModel) -> int:
 
 def gaps(model: EmbeddingModel) -> dict[str, int]:
     """Active products that search would miss, or know by an older text, under this model; by reason."""
-    rows = ProductEmbedding.objects.filter(model=model).unsettled().with_status()
-    counts = dict(rows.values("status").annotate(number=Count("id")).values_list("status", "number"))
+    return _by_reason(model, ProductEmbedding.objects.filter(model=model).unsettled())
+
+
+def lasting_gaps(model: EmbeddingModel) -> dict[str, int]:
+    """`gaps` but for live edits of the last LATE_EDIT_S seconds, which the active model has to do as well."""
+    rows = ProductEmbedding.objects.filter(model=model).unsettled()
+    return _by_reason(model, rows.without_late_edits(LATE_EDIT_S))
+
+
+def _by_reason(model: EmbeddingModel, rows: ProductEmbeddingQuerySet) -> dict[str, int]:
+    statuses = rows.with_status().values("status").annotate(number=Count("id"))
+    counts = dict(statuses.values_list("status", "number"))
     counts["missing"] = missing(model)
     return {name: counts[name] for name in _GAPS if counts.get(name)}
 

@@ -12,7 +12,14 @@ from redis.exceptions import RedisError
 
 from embeddings import bell, census, charts, encoders, indexes, runs, samples, worker
 from embeddings.badges import LOOKS
-from embeddings.models import BacklogSample, EmbeddingModel, EmbeddingRun, ProductEmbedding, Status
+from embeddings.models import (
+    BacklogSample,
+    EmbeddingModel,
+    EmbeddingRun,
+    ModelAddition,
+    ProductEmbedding,
+    Status,
+)
 from embeddings.planning import through_indexes
 
 TOP_CATEGORIES = 12
@@ -57,6 +64,7 @@ def figures(span: Span = DEFAULT_SPAN) -> dict[str, Any]:
         "now": timezone.localtime(),
         "active": active,
         "models": _models(models, found, rates),
+        "additions": ModelAddition.objects.select_related("user"),
         "failures": _failures(models),
         "runs": [_run(run) for run in runs.latest(fresh=False)],
         "redis": queue,

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -13,9 +14,10 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from catalog.models import Category
-from embeddings import bell, coverage, dashboard, model_registry, runs
+from embeddings import additions, bell, coverage, dashboard, model_registry, runs
 from embeddings.exceptions import EmbeddingError
-from embeddings.models import Dashboard, EmbeddingModel, EmbeddingRun, ProductEmbedding
+from embeddings.forms import ModelAdditionForm
+from embeddings.models import Dashboard, EmbeddingModel, EmbeddingRun, ModelAddition, ProductEmbedding
 from embeddings.pipeline import Scope
 
 VIEW = "embeddings.view_productembedding"
@@ -62,6 +64,9 @@ class DashboardAdmin(admin.ModelAdmin):
                 ("backfill/", self.backfill_view, "backfill"),
                 ("reconcile/", self.reconcile_view, "reconcile"),
                 ("runs/<int:pk>/cancel/", self.cancel_view, "cancel"),
+                ("models/add/", self.add_model_view, "add_model"),
+                ("models/dismiss/<int:pk>/", self.dismiss_view, "dismiss"),
+                ("models/<int:pk>/remove/", self.remove_view, "remove"),
                 ("models/<int:pk>/activate/", self.activate_view, "activate"),
                 ("models/<int:pk>/retire/", self.retire_view, "retire"),
                 ("models/<int:pk>/revive/", self.revive_view, "revive"),
@@ -210,6 +215,54 @@ class DashboardAdmin(admin.ModelAdmin):
             request, f"{how} every product with its vectors under {models} model{'s' * (models != 1)}."
         )
 
+    def add_model_view(self, request: HttpRequest) -> HttpResponse:
+        """A form for a model to add; a worker adds it."""
+        if not request.user.has_perm(MODELS):
+            raise PermissionDenied
+        form = ModelAdditionForm(request.POST or None, user=request.user)
+        if request.method == "POST" and form.is_valid():
+            try:
+                additions.ask(form.instance)
+            except IntegrityError:  # someone asked for the same at the same moment
+                return self._refused(request, additions.already(form.instance.name))
+            self.log_addition(request, form.instance, "Asked for this model.")
+            return self._done(request, f"A worker loads {form.instance}, and adds it when it works.")
+        context = {**self.admin_site.each_context(request), "title": "Add a model", "form": form}
+        return TemplateResponse(request, "admin/embeddings/add_model.html", context)
+
+    @_change(MODELS)
+    def dismiss_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Forget a model that could not be added, or that no worker has begun to load."""
+        idle = ModelAddition.objects.idle().filter(pk=pk)
+        addition = get_object_or_404(idle)
+        self.log_deletions(request, idle)
+        idle.delete()
+        return self._done(request, f"{addition} is not added.")
+
+    @_change(MODELS)
+    def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Have a worker delete a retired model."""
+        model = get_object_or_404(EmbeddingModel, pk=pk)
+        vectors = ProductEmbedding.objects.filter(model=model, stored_digest__isnull=False).count()
+        if model.is_live:
+            return self._refused(request, f"{model} is {model.state}. Only a retired model can be removed.")
+        if not _confirmed(request):
+            return self._confirm(
+                request,
+                f"Remove {model}?",
+                [
+                    f"A worker deletes {model} with its index, its backfills and {_count(vectors, 'vector')}.",
+                    "This cannot be undone: to use it once more, add it and have every product embedded anew.",
+                ],
+                "Yes, remove it",
+            )
+        try:
+            model_registry.want_removal(model)
+        except EmbeddingError as error:
+            return self._refused(request, str(error))
+        self.log_deletions(request, EmbeddingModel.objects.filter(pk=model.pk))
+        return self._done(request, f"A worker removes {model} with {_count(vectors, 'vector')}.")
+
     @_change(MODELS)
     def activate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Make a model the one that search uses."""
@@ -260,7 +313,10 @@ class DashboardAdmin(admin.ModelAdmin):
     def revive_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Have the workers bring a retired model's vectors up to date again."""
         model = get_object_or_404(EmbeddingModel, pk=pk)
-        model_registry.revive_model(model)
+        try:
+            model_registry.revive_model(model)
+        except EmbeddingError as error:
+            return self._refused(request, str(error))
         self.log_change(request, model, "Brought back from retirement.")
         bell.ring_on_commit()
         return self._done(request, f"The workers bring {model} up to date. Then it can be activated.")
@@ -315,4 +371,8 @@ def _confirmed(request: HttpRequest) -> bool:
 
 
 def _products(number: int) -> str:
-    return f"{number:,} product{'s' * (number != 1)}"
+    return _count(number, "product")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"

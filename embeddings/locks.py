@@ -11,6 +11,8 @@ NAMESPACE = 1_853_191_529
 # Second keys. Building and dropping of indexes is one at a time: two concurrent builds on a table wait for each
 # other's snapshots and deadlock.
 INDEXES = 0
+# One worker at a time loads models that someone asked for.
+ADDITIONS = 1
 _LOADING = 1_000_000
 
 _POLL_S = 0.1

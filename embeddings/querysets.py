@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Cast, Now
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from embeddings.models import (  # noqa: F401 - named in strings below
         EmbeddingModel,
         EmbeddingRun,
+        ModelAddition,
         ProductEmbedding,
     )
 
@@ -84,6 +86,27 @@ class EmbeddingModelQuerySet(models.QuerySet["EmbeddingModel"]):
         return self.filter(state__in=["active", "building"]).order_by("state", "id")
 
 
+class ModelAdditionQuerySet(models.QuerySet["ModelAddition"]):
+    """Models that were asked for."""
+
+    def open(self) -> ModelAdditionQuerySet:
+        """Those that a worker has yet to add, the first come first."""
+        return self.filter(error="").order_by("pk")
+
+    def failed(self) -> ModelAdditionQuerySet:
+        """Those that could not be added."""
+        return self.exclude(error="")
+
+    def idle(self) -> ModelAdditionQuerySet:
+        """Those that no worker is at."""
+        return self.filter(Q(begun_at=None) | ~Q(error=""))
+
+    def same_as(self, other: ModelAddition) -> ModelAdditionQuerySet:
+        """Those that ask for the same model as another one."""
+        fields = ("name", "revision", "query_prompt", "document_prompt")
+        return self.filter(**{name: getattr(other, name) for name in fields})
+
+
 class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):
     """Vectors by their status."""
 
@@ -116,6 +139,18 @@ class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):
     def waiting(self) -> ProductEmbeddingQuerySet:
         """Rows that will be worked on without anyone's doing, now or after a delay."""
         return self.unsettled().filter(next_attempt_at__isnull=False)
+
+    def without_late_edits(self, seconds: float) -> ProductEmbeddingQuerySet:
+        """Leave out rows that a live edit of the last `seconds` wants done, and that will be.
+
+        Rows that a model is to be filled with have another priority than live edits, however late.
+        """
+        return self.exclude(
+            priority=0,
+            wanted_at__gt=Now() - timedelta(seconds=seconds),
+            next_attempt_at__isnull=False,
+            attempts__lt=settings.EMBEDDING_MAX_ATTEMPTS,
+        )
 
     def retry(self) -> int:
         """Give every failed row of this set a fresh start; return how many there were."""

@@ -60,8 +60,12 @@ def digest_sql(model: str, product: str, category: str) -> str:
 
 
 # What a new text means for a row: fresh attempts, due now, and whoever is encoding the old text has no lease.
+# A row that a model beside the active one is still to be filled with stays a row to fill: an edit must not make
+# it a late edit, for which activation does not wait (embeddings/coverage.py).
 _NEW_TEXT = f"""attempts = 0, last_error = '', lease_until = NULL,
-    next_attempt_at = statement_timestamp(), wanted_at = statement_timestamp(), priority = {_PRIORITY}"""
+    next_attempt_at = statement_timestamp(), wanted_at = statement_timestamp(),
+    priority = CASE WHEN m.state = 'building' AND e.priority > 0
+        AND e.stored_digest IS DISTINCT FROM e.wanted_digest THEN e.priority ELSE {_PRIORITY} END"""
 
 # FOR SHARE: a rename of the category that runs at the same time waits for this product, or is waited for.
 _CATEGORY_NAME = (

@@ -1,4 +1,6 @@
-"""What a worker mends beside its rows: products a new model does not know yet, indexes that a dead process left."""
+"""What a worker does beside its rows: models that are to be removed, products a new model does not know yet, indexes
+that a dead process left.
+"""
 
 import logging
 import time
@@ -6,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from embeddings import coverage, indexes, locks
-from embeddings.exceptions import IndexBusyError
+from embeddings import coverage, indexes, locks, model_registry
+from embeddings.exceptions import IndexBusyError, ModelStateError
 from embeddings.models import EmbeddingModel, ProductEmbedding
 from embeddings.planning import through_indexes
 
@@ -52,7 +54,9 @@ SIDELINES: list[Sideline] = []
 
 
 def mend() -> None:
-    """Look at every live model once. Costs milliseconds where nothing is amiss; must run outside a transaction."""
+    """Look at every model once. Costs milliseconds where nothing is amiss; must run outside a transaction."""
+    for model in EmbeddingModel.objects.filter(removal_wanted_at__isnull=False):
+        _remove(model)
     for model in EmbeddingModel.objects.live():
         if model.rows_checked_at is None:
             coverage.complete(model, _PATIENCE_S)
@@ -79,6 +83,19 @@ def _rebuild_index(model: EmbeddingModel) -> None:
     asked = EmbeddingModel.objects.filter(pk=model.pk, index_rebuild_wanted_at=model.index_rebuild_wanted_at)
     asked.update(index_rebuild_wanted_at=None)
     logger.info("Built the index of %s anew.", model)
+
+
+def _remove(model: EmbeddingModel) -> None:
+    """Do what someone asked for in the admin; where something is in the way, the next look tries again."""
+    with locks.advisory(locks.loading(model.pk)) as free:
+        if not free:
+            return
+        try:
+            deleted = model_registry.remove_model(model, _PATIENCE_S)
+        except (IndexBusyError, ModelStateError) as error:
+            logger.info("%s is not removed yet: %s", model, error)
+            return
+    logger.info("Removed %s with %d vectors.", model, deleted)
 
 
 def _filling(model: EmbeddingModel) -> bool:

@@ -24,7 +24,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker.base import StopRequested
 
-from embeddings import bell, jobs, runs, samples, upkeep
+from embeddings import additions, bell, jobs, runs, samples, upkeep
 from embeddings.encoders import encoder_for
 from embeddings.exceptions import EmbeddingError, ModelUnavailableError
 from embeddings.models import EmbeddingModel
@@ -36,6 +36,7 @@ REDIS_RETRY_S = 2.0
 WORKER_TTL_S = 45
 UPKEEP_S = 5.0
 PROGRESS_S = 5.0
+ADDITIONS_S = 2.0
 
 
 class EmbeddingWorker(SimpleWorker):
@@ -105,9 +106,11 @@ def run(burst: bool = False) -> None:
     reconciler = threading.Thread(target=_reconcile_forever, name="reconciler", daemon=True)
     reconciler.start()
     complain = _Complaints()
-    # Apart from the reconciler and each other: a large index takes minutes to build, and edits go on meanwhile.
+    # Apart from the reconciler and each other: a large index takes minutes to build, or a model to fetch from the
+    # hub, and edits go on meanwhile.
     for name, work, interval_s in (
         ("upkeep", upkeep.mend, UPKEEP_S),
+        ("additions", additions.work, ADDITIONS_S),
         ("progress", runs.note_queue_runs, PROGRESS_S),
         ("samples", samples.sample, samples.INTERVAL_S),
         *((sideline.name, sideline.do, sideline.interval_s) for sideline in upkeep.SIDELINES),

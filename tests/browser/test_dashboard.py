@@ -1,7 +1,13 @@
 """The embeddings dashboard and the product's panel, as each role sees them, on a desk and on a phone."""
 
 import importlib
+import itertools
+import json
 import subprocess
+import threading
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +22,7 @@ from catalog.models import Product
 from embeddings.models import BacklogSample, EmbeddingModel, EmbeddingRun, ProductEmbedding
 from tests.browser.conftest import DESKTOP, PHONE
 
+ADD_MODEL = "/admin/embeddings/dashboard/models/add/"
 DASHBOARD = "/admin/embeddings/dashboard/"
 ROLES = ["Viewer", "Merchandiser", "Operator"]
 
@@ -211,3 +218,75 @@ def test_viewers_see_the_panel_and_no_form(enter: Any, busy: Product) -> None:
     page = enter("Viewer", f"/admin/catalog/product/{busy.pk}/change/")
     expect(page.get_by_text("ValueError: unreadable")).to_be_visible()
     expect(page.locator("#id_name")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("own_indexes", "worker")
+def test_an_operator_changes_models_and_goes_back_while_the_shop_is_busy(
+    enter: Any, make_product: Any, tiny_path: str, live_server: Any, settings: Any
+) -> None:
+    settings.SEARCH_THROTTLE_ANON = ""
+    # Every product is in every answer, by meaning and by words, so that a missing one shows.
+    settings.SEARCH_CUTOFF, settings.SEARCH_SEMANTIC_FLOOR = 0.0, -1.0
+    products = [make_product(f"Claw hammer {number}") for number in range(8)]
+    default, other = str(EmbeddingModel.objects.active()), f"{tiny_path} (32 d)"
+    stop, searches, edits = threading.Event(), itertools.count(), itertools.count()
+    answers: list[tuple[int, bool]] = []
+
+    def search() -> None:
+        # Another text each time, so that no cache answers.
+        address = f"{live_server.url}/api/search/?q=hammer+{next(searches)}&mode=semantic"
+        with urllib.request.urlopen(address, timeout=30) as answer:  # raises where the status is an error
+            body = json.load(answer)
+        answers.append((len({hit["sku"] for hit in body["results"]}), body["query"]["degraded"]))
+
+    def edit() -> None:
+        number = next(edits)
+        Product.objects.filter(pk=products[number % 8].pk).update(name=f"Claw hammer {number}")
+
+    # Only superusers may name a folder; all the rest is an operator's.
+    User.objects.create_superuser("Boss", password="open sesame")
+    boss = enter("Boss", ADD_MODEL, PHONE)
+    assert boss.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert boss.evaluate(PALE_TEXTS, "#content") == []
+    boss.get_by_label("Name").fill(tiny_path)
+    boss.get_by_role("button", name="Add this model").click()
+    expect(boss.get_by_text(f"A worker loads {tiny_path}")).to_be_visible()
+
+    page = enter("Operator")
+    card = page.locator("#dash-models li", has_text=other)
+    expect(card).to_contain_text("100.0 % ready of 8", timeout=60_000)
+    expect(card).to_contain_text("Index valid", timeout=30_000)
+    with ThreadPoolExecutor(2) as shop:
+        working = [shop.submit(_until, stop, *work) for work in ((search, 0.0), (edit, 0.1))]
+        try:
+            for name in (other, default):
+                press(page, name, "Activate…", "Yes, activate it", f"Search uses {name} now.")
+                already = len(answers)
+                while len(answers) < already + 3 and not any(work.done() for work in working):
+                    page.wait_for_timeout(50)
+            press(page, other, "Retire…", "Yes, retire it", f"{other} is retired.")
+            press(page, other, "Remove…", "Yes, remove it", "with 8 vectors.")
+            expect(page.locator("#dash-models li")).to_have_count(1, timeout=60_000)
+        finally:
+            stop.set()
+    for work in working:
+        work.result()
+    assert {found for found, _ in answers} == {8}
+    # A machine that is slow just now answers by words for a moment, and no longer.
+    assert not all(degraded for _, degraded in answers)
+    assert next(edits) > 8
+
+
+def press(page: Page, model: str, button: str, yes: str, done: str) -> None:
+    """Do something with a model on the dashboard, and say yes to the question."""
+    page.locator("#dash-models li", has_text=model).get_by_role("button", name=button).click()
+    page.get_by_role("button", name=yes).click()
+    expect(page.get_by_text(done)).to_be_visible(timeout=20_000)
+
+
+def _until(stop: threading.Event, work: Callable[[], None], pause_s: float) -> None:
+    try:
+        while not stop.wait(pause_s):
+            work()
+    finally:
+        connection.close()

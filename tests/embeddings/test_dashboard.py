@@ -340,6 +340,7 @@ def test_a_model_with_obstacles_is_not_activated(
     boss: Client, model: EmbeddingModel, second: EmbeddingModel, make_product: Any
 ) -> None:
     make_product()
+    ProductEmbedding.objects.update(wanted_at=timezone.now() - timedelta(minutes=1))
     page = text(boss.post(f"{PAGE}models/{second.pk}/activate/"))
     assert "cannot be activated yet" in page
     assert "1 pending" in page
@@ -422,7 +423,7 @@ class TestCommitted:
         again = boss.post(f"{PAGE}backfill/", {"model": model.pk}, follow=True)
         assert "is going on already" in text(again)
         embed()
-        upkeep.mend()
+        runs.note_queue_runs()
         assert "Nothing to do" in text(boss.post(f"{PAGE}backfill/", {"model": model.pk}, follow=True))
         assert not EmbeddingRun.objects.filter(total=0).exists()
         assert runs.latest()[0]["done"] == 2
@@ -471,6 +472,8 @@ ACTIONS = {
     "runs/1/cancel/": "Operator",
     "models/1/activate/": "Operator",
     "models/1/retire/": "Operator",
+    "models/1/remove/": "Operator",
+    "models/dismiss/1/": "Operator",
     "models/1/revive/": "Operator",
     "models/1/rebuild-index/": "Operator",
 }
@@ -498,16 +501,40 @@ def test_actions_are_posts_of_staff(action: str, login: Any, client: Client) -> 
         (
             "Viewer",
             [],
-            ["Try again", "Start backfill", "Reconcile now", "Rebuild index", "Retire…", "Cancel…"],
+            [
+                "Try again",
+                "Start backfill",
+                "Reconcile now",
+                "Rebuild index",
+                "Retire…",
+                "Cancel…",
+                "Add a model…",
+            ],
         ),
         (
             "Merchandiser",
             [],
-            ["Try again", "Start backfill", "Reconcile now", "Rebuild index", "Retire…", "Cancel…"],
+            [
+                "Try again",
+                "Start backfill",
+                "Reconcile now",
+                "Rebuild index",
+                "Retire…",
+                "Cancel…",
+                "Add a model…",
+            ],
         ),
         (
             "Operator",
-            ["Try again", "Start backfill", "Reconcile now", "Rebuild index", "Retire…", "Cancel…"],
+            [
+                "Try again",
+                "Start backfill",
+                "Reconcile now",
+                "Rebuild index",
+                "Retire…",
+                "Cancel…",
+                "Add a model…",
+            ],
             [],
         ),
     ],

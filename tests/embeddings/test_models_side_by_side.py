@@ -4,21 +4,26 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Concat, Now
 
 from catalog.models import Category, Product
 from embeddings import coverage, indexes, locks, model_registry, pipeline, upkeep
 from embeddings.encoders import encoder_for
 from embeddings.exceptions import ActivationError, ModelStateError
 from embeddings.models import DEFAULT_MODEL_ID, EmbeddingModel, ProductEmbedding
+from embeddings.triggers import PRIORITY_SETTING
 from tests.embeddings.background import in_background, wait_until_blocked
 from tests.embeddings.test_pipeline import vector_of
 from tests.embeddings.tiny_model import DIMENSIONS, make_tiny_model
@@ -45,6 +50,13 @@ def command(*words: str) -> str:
     out = StringIO()
     call_command("embedding_models", *words, stdout=out, stderr=out)
     return out.getvalue()
+
+
+def load(products: QuerySet[Product], **fields: Any) -> None:
+    """Write as a bulk load does."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config(%s, '1', true)", [PRIORITY_SETTING])
+        products.update(**fields)
 
 
 def statuses(model: EmbeddingModel) -> set[str]:
@@ -115,7 +127,7 @@ def test_activation_needs_full_coverage(products: list[Product], embed: Any, tin
 
     embed()
     ProductEmbedding.objects.filter(model=tiny, product=products[0]).delete()
-    Product.objects.filter(pk=products[1].pk).update(name="Bread knife")
+    load(Product.objects.filter(pk=products[1].pk), name="Bread knife")
     broken = ProductEmbedding.objects.filter(model=tiny, product=products[2])
     broken.update(stored_digest=None, vector=None, next_attempt_at=None)
     with pytest.raises(CommandError, match="1 missing, 1 stale, 1 failed"):
@@ -126,15 +138,85 @@ def test_activation_needs_full_coverage(products: list[Product], embed: Any, tin
     assert EmbeddingModel.objects.active() == tiny
 
 
-def test_activation_waits_for_late_edits_and_builds_the_index(
+def test_activation_waits_for_the_last_vectors_and_builds_the_index(
     tiny: EmbeddingModel, products: list[Product], session: BaseDatabaseWrapper
 ) -> None:
-    Product.objects.filter(pk=products[0].pk).update(name="Sledge hammer")
+    load(Product.objects.filter(pk=products[0].pk), name="Sledge hammer")
     late = in_background(pipeline.drain, delay_s=0.3)
     command("activate", str(tiny.pk), "--wait", "20")
     late.join()
     assert EmbeddingModel.objects.active() == tiny
     assert indexes.state(tiny)["valid"]
+
+
+def age(model: EmbeddingModel, seconds: float) -> None:
+    """Have all texts of a model be wanted that much earlier."""
+    rows = ProductEmbedding.objects.filter(model=model)
+    rows.update(wanted_at=F("wanted_at") - timedelta(seconds=seconds))
+
+
+def test_live_edits_do_not_hold_up_activation(
+    tiny: EmbeddingModel, products: list[Product], make_product: Any
+) -> None:
+    model_registry.prepare_activation(tiny)
+    tiny.refresh_from_db()
+    Product.objects.filter(pk=products[0].pk).update(name="Sledge hammer")
+    make_product("Garden hose")
+    assert coverage.gaps(tiny) == {"pending": 1, "stale": 1}
+    assert model_registry.obstacles(tiny) == []
+
+    age(tiny, coverage.LATE_EDIT_S)
+    assert model_registry.obstacles(tiny) == ["Not every product has its vector: 1 pending, 1 stale."]
+    Product.objects.filter(pk=products[0].pk).update(name="Claw hammer")  # its vector of before fits again
+    Product.objects.update(name=Concat("name", Value("!")))
+    rows = ProductEmbedding.objects.filter(model=tiny, product=products[0])
+    for given_up in ({"next_attempt_at": None}, {"attempts": settings.EMBEDDING_MAX_ATTEMPTS}):
+        rows.update(**given_up)
+        assert model_registry.obstacles(tiny) != []
+        rows.update(next_attempt_at=Now(), attempts=0)
+    assert model_registry.obstacles(tiny) == []
+    model_registry.activate_model(tiny)
+
+
+def test_an_empty_model_is_not_activated_however_late_every_text_was_edited(
+    products: list[Product], embed: Any, tiny_path: str
+) -> None:
+    embed()
+    tiny = model_registry.add_model(tiny_path)
+    indexes.build(tiny)
+    gap = ["Not every product has its vector: 6 pending."]
+    assert model_registry.obstacles(tiny) == gap
+    for category in (Category.objects.create(name="Tools", slug="tools"), None):
+        Product.objects.update(category=category)
+        assert model_registry.obstacles(tiny) == gap
+    Product.objects.update(category=Category.objects.get())
+    Category.objects.update(name="Things")
+    Product.objects.update(name=Concat("name", Value("!")))
+    assert model_registry.obstacles(tiny) == gap
+    with pytest.raises(ActivationError):
+        model_registry.activate_model(tiny)
+
+
+@pytest.mark.parametrize("how", ["retired", "template"])
+def test_a_model_that_has_to_be_filled_anew_is_not_activated_before(
+    tiny: EmbeddingModel, products: list[Product], embed: Any, how: str
+) -> None:
+    model_registry.prepare_activation(tiny)
+    if how == "retired":
+        model_registry.retire_model(tiny)
+        Product.objects.update(name=Concat("name", Value("!")))
+        model_registry.build_model(tiny)
+    else:
+        EmbeddingModel.objects.filter(pk=tiny.pk).update(template_version=99)
+        coverage.complete(tiny)
+    tiny.refresh_from_db()
+    gap = ["Not every product has its vector: 6 stale."]
+    assert model_registry.obstacles(tiny) == gap
+    Product.objects.update(name=Concat("name", Value("?")))
+    assert model_registry.obstacles(tiny) == gap
+    embed()
+    Product.objects.update(name=Concat("name", Value("!")))
+    assert model_registry.obstacles(tiny) == []
 
 
 def test_going_back_is_one_command_and_nothing_is_stale(

@@ -46,7 +46,7 @@ class Command(RichCommand):
                     type=float,
                     default=DEFAULT_WAIT_S,
                     metavar="SECONDS",
-                    help=f"how long to wait for late edits to be embedded ({DEFAULT_WAIT_S:g})",
+                    help=f"how long to wait for the last products to be embedded ({DEFAULT_WAIT_S:g})",
                 )
 
     def handle(self, *args: Any, **options: Any) -> None:
