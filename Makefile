@@ -18,7 +18,7 @@ run: .venv/.stamp-run
 	@$(VENV) manage.py serve
 
 test: .venv/.stamp-test
-	$(VENV) -m pytest -n 2 --dist loadfile -m 'not faults and not benchmark'
+	$(VENV) -m pytest -n 2 --dist loadgroup -m 'not faults and not benchmark'
 
 test-faults: .venv/.stamp-test
 	$(VENV) -m pytest -m 'faults or benchmark'

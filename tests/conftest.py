@@ -14,6 +14,17 @@ from embeddings.model_files import PACKAGED_MODEL
 from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingModel
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what may run side by side (`-n 2 --dist loadgroup`).
+
+    A test that commits empties the tables afterwards, also of what migrations put there, which all other tests rely on.
+    So these stay together, and go first because they are most; those that commit follow, file by file.
+    """
+    for item in items:
+        group = str(item.path) if _commits(item) else "in a transaction"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True)
 def _empty_queue() -> None:
     """Each test starts with no messages waiting and a bell that rings."""
@@ -25,7 +36,7 @@ def _empty_queue() -> None:
 @pytest.fixture(autouse=True)
 def _default_model(request: pytest.FixtureRequest) -> None:
     """Tests that commit empty every table afterwards, the migrations' default model included: put it back."""
-    if {"transactional_db", "live_server"} & set(request.fixturenames) or _commits(request):
+    if _commits(request.node):
         request.getfixturevalue("transactional_db")
         EmbeddingModel.objects.get_or_create(
             pk=DEFAULT_MODEL_ID,
@@ -37,9 +48,11 @@ def _default_model(request: pytest.FixtureRequest) -> None:
         )
 
 
-def _commits(request: pytest.FixtureRequest) -> bool:
-    marker = request.node.get_closest_marker("django_db")
-    return marker is not None and marker.kwargs.get("transaction", False)
+def _commits(item: pytest.Item) -> bool:
+    """Whether a test's writes are seen by other connections, and taken away by emptying the tables."""
+    marker = item.get_closest_marker("django_db")
+    is_marked = marker is not None and marker.kwargs.get("transaction", False)
+    return is_marked or bool({"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture
