@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
 from pgvector.django import HalfVectorField, HnswIndex
@@ -16,6 +16,7 @@ from embeddings.querysets import (
     EmbeddingModelQuerySet,
     EmbeddingRunQuerySet,
     ModelAdditionQuerySet,
+    Priority,
     ProductEmbeddingQuerySet,
     Status,
 )
@@ -174,7 +175,7 @@ class ProductEmbedding(models.Model):
     stored_digest = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
     embedded_at = models.DateTimeField(null=True, editable=False)
 
-    priority = models.PositiveSmallIntegerField(db_default=0, default=0, editable=False)
+    priority = models.PositiveSmallIntegerField(db_default=0, default=0, editable=False)  # a `Priority`
     attempts = models.PositiveSmallIntegerField(db_default=0, default=0, editable=False)
     # When work on the row is due; NULL: never by itself, its attempts are used up.
     next_attempt_at = models.DateTimeField(null=True, db_default=Now(), editable=False)
@@ -205,13 +206,20 @@ class ProductEmbedding(models.Model):
         ]
         indexes = [
             hnsw_index(DEFAULT_MODEL_ID, DEFAULT_DIMENSIONS),
-            # The queue: only rows that want work, in the order they are claimed.
+            # The queue: only rows that want work, in the order they are claimed (pipeline.QUEUE_ORDER).
             models.Index(
                 F("model"),
                 F("priority"),
+                Case(When(priority=Priority.BULK, then=F("category"))),
                 F("next_attempt_at"),
-                name="embedding_queue",
+                name="embedding_queue_order",
                 condition=Q(is_active=True) & UNSETTLED,
+            ),
+            # Searching a category: what the condition says need not be looked up in each row.
+            models.Index(
+                fields=["model", "category"],
+                name="embedding_searchable",
+                condition=Q(is_active=True, vector__isnull=False),
             ),
             models.Index(fields=["model", "category"], name="embedding_category"),
             # Figures for people (embeddings/census.py) come from indexes alone, however many products there are.

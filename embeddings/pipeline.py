@@ -22,7 +22,7 @@ from psycopg.types import TypeInfo
 from embeddings.documents import ProductText, product_text
 from embeddings.encoders import Encoder, Vectors, encoder_for
 from embeddings.exceptions import ModelUnavailableError
-from embeddings.models import EmbeddingModel
+from embeddings.models import EmbeddingModel, Priority
 from embeddings.outages import outlast
 
 logger = logging.getLogger("nearshelf.embeddings")
@@ -107,6 +107,12 @@ UNSETTLED_SQL = """e.is_active AND (e.stored_digest IS NULL
     OR NOT (e.stored_digest = e.wanted_digest AND e.stored_digest IS NOT NULL))"""
 
 
+# Word for word the index `embedding_queue_order`.
+QUEUE_ORDER = (
+    f"e.priority, (CASE WHEN e.priority = {Priority.BULK:d} THEN e.category_id END), e.next_attempt_at"
+)
+
+
 def due_sql(model: EmbeddingModel, extra: str = "") -> str:
     """SQL for the due rows of a model, live edits first: (id, attempts). Its last parameter is their number."""
     # `model_id` stands as a literal so that the partial queue index is used.
@@ -114,7 +120,7 @@ def due_sql(model: EmbeddingModel, extra: str = "") -> str:
         SELECT e.id, e.attempts FROM embeddings_productembedding AS e
         WHERE e.model_id = {model.pk:d} AND {UNSETTLED_SQL} AND e.next_attempt_at <= statement_timestamp()
             AND (e.lease_until IS NULL OR e.lease_until < statement_timestamp()){extra}
-        ORDER BY e.priority, e.next_attempt_at
+        ORDER BY {QUEUE_ORDER}
         LIMIT %s FOR UPDATE SKIP LOCKED
     """
 
@@ -246,13 +252,16 @@ def fail(claim: Claim, message: str) -> Outcome:
             """
             UPDATE embeddings_productembedding
             SET lease_until = NULL, last_error = %s, next_attempt_at = CASE WHEN attempts >= %s THEN NULL
-                ELSE statement_timestamp() + make_interval(secs => %s * (1 + random() / 2)) END
+                ELSE statement_timestamp() + make_interval(secs => %s * (1 + random() / 2)) END,
+                priority = CASE WHEN priority = %s THEN %s ELSE priority END
             WHERE id = %s AND wanted_digest = %s AND lease_until = %s
             """,
             [
                 message[:MAX_ERROR_LENGTH],
                 settings.EMBEDDING_MAX_ATTEMPTS,
                 delay,
+                Priority.BULK,
+                Priority.BULK_RETRY,
                 claim.row,
                 claim.digest,
                 claim.lease,

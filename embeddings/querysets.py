@@ -39,6 +39,14 @@ class Status(models.TextChoices):
     INACTIVE = "inactive", "Inactive"
 
 
+class Priority(models.IntegerChoices):
+    """Which rows are claimed first."""
+
+    LIVE = 0  # oldest first
+    BULK = 1  # category by category: rows lie on disk in the order in which they are stored
+    BULK_RETRY = 2  # those of a bulk load that failed, which would hold up the categories after theirs
+
+
 _IS_READY = Q(stored_digest=F("wanted_digest"))
 _GAVE_UP = Q(next_attempt_at__isnull=True)
 _HAS_VECTOR = Q(stored_digest__isnull=False)

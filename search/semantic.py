@@ -25,6 +25,23 @@ from search.trace import Route, stage, took
 CATEGORY_EXACT_FACTOR = 3
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take.
 WALK_PATIENCE = 1.5
+# So many rows more are taken than the share that a filter keeps of SEARCH_FILTERED_ROWS: few say little.
+FILTERED_MARGIN = 100
+# From this share on, a brand is looked up for each row instead of hashing the ids of its products.
+LOOK_UP_SHARE = 0.25
+# Whether a query fits the categories asked for is seen from so many of the nearest products of all: at least this
+# part of the share that the filter keeps of the catalogue must be among them.
+PROBE_ROWS = 40
+PROBE_FIT = 0.5
+
+# Other processes would take longer to start than these rows take to compare.
+EXACT_SETTINGS = {
+    "jit": "off",
+    "max_parallel_workers_per_gather": 0,
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+}
+WALK_SETTINGS = {"jit": "off", "enable_seqscan": "off", "enable_sort": "off"}
 
 Vector = npt.NDArray[np.float32]
 
@@ -84,6 +101,9 @@ def nearest(
         took(Route.EXACT)
         return _exact(space, literal, scope, other, limit)
     share = 1.0 if kept is None else min(1.0, kept / catalogue_size())
+    if not _fits(space, literal, scope, share):
+        took(Route.EXACT)
+        return _exact(space, literal, scope, other, limit)
     found = _by_index(space, literal, scope, other, limit, share)
     if len(found) < limit:
         took(Route.FALLBACK)
@@ -131,6 +151,20 @@ def _exact_rows(scope: Scope) -> int:
     return settings.SEARCH_EXACT_ROWS * (CATEGORY_EXACT_FACTOR if scope.category_ids is not None else 1)
 
 
+def _fits(space: VectorSpace, literal: str, scope: Scope, share: float) -> bool:
+    """Whether the vector's neighbourhood has its part of the categories asked for: else the graph leads elsewhere."""
+    if scope.category_ids is None:
+        return True
+    where = _walked(scope, share)
+    ((kept,),) = fetch(
+        f"SELECT count(*) FILTER (WHERE {where.sql}) FROM (SELECT e.* FROM {space.table}"
+        f" ORDER BY {space.distance} LIMIT %s) AS e",
+        (*where.params, literal, PROBE_ROWS),
+        {**WALK_SETTINGS, "hnsw.ef_search": PROBE_ROWS},
+    )
+    return int(kept) >= PROBE_FIT * share * PROBE_ROWS
+
+
 @stage("semantic")
 def similarities(space: VectorSpace, vector: Vector, product_ids: Sequence[int]) -> list[Neighbour]:
     """How near given products are, in no order; those without a vector are left out."""
@@ -172,6 +206,7 @@ def _exact(space: VectorSpace, literal: str, scope: Scope, other: Condition, lim
     """Compare every row that the filters keep, found through the catalogue's indexes on price and brand.
 
     The ids go into one array, in whose order the index on vectors is read once: a join would look each one up.
+    Of each row only the vector is read; the other columns, which lie behind it, are those of the rows found.
     """
     if scope.without("category").is_open:
         where = scope.condition("e")
@@ -183,12 +218,29 @@ def _exact(space: VectorSpace, literal: str, scope: Scope, other: Condition, lim
         )
     where &= other
     return _neighbours(
-        f"SELECT {space.columns} FROM {space.table} AND {where.sql}"
-        f" ORDER BY ({space.distance}) + 0, e.product_id DESC LIMIT %s",
+        f"SELECT e.product_id, found.distance, e.category_id FROM (SELECT e.ctid AS place, {space.distance} AS distance"
+        f" FROM {space.table} AND {where.sql} ORDER BY ({space.distance}) + 0 LIMIT %s) AS found"
+        " JOIN embeddings_productembedding AS e ON e.ctid = found.place ORDER BY found.distance, e.product_id DESC",
         (literal, *where.params, literal, limit),
-        # Other processes would take longer to start than these rows take to compare.
-        {"jit": "off", "max_parallel_workers_per_gather": 0, "enable_seqscan": "off"},
+        EXACT_SETTINGS,
     )
+
+
+def _walked(scope: Scope, share: float) -> Condition:
+    """The filters on the rows `e` that a walk comes by.
+
+    Where brands hold many products they are looked up for those rows, in five microseconds each; where few, the ids
+    of all of their products are hashed first, and IS TRUE keeps the planner from making a join of it.
+    """
+    where = scope.without("brand").condition("e")
+    if scope.brands:
+        where &= Condition(
+            "(SELECT b.brand = ANY(%s::text[]) FROM catalog_product AS b WHERE b.id = e.product_id)"
+            if share > LOOK_UP_SHARE
+            else "(e.product_id IN (SELECT b.id FROM catalog_product AS b WHERE b.brand = ANY(%s::text[]))) IS TRUE",
+            (list(scope.brands),),
+        )
+    return where
 
 
 def _by_index(
@@ -202,25 +254,19 @@ def _by_index(
     almost to its end. Relaxed order returns rows in batches, which the planner takes for one sorted list, hence
     the `+ 0`.
     """
-    where = scope.without("brand").condition("e") & other
-    if scope.brands:
-        # IS TRUE keeps the planner from making a join of it and losing the index's order: the ids are hashed once.
-        where &= Condition(
-            "(e.product_id IN (SELECT b.id FROM catalog_product AS b WHERE b.brand = ANY(%s::text[]))) IS TRUE",
-            (list(scope.brands),),
-        )
+    where = _walked(scope, share) & other
     is_open = scope.is_open and not other.sql
-    looked_at = settings.SEARCH_EF_SEARCH if is_open else settings.SEARCH_FILTERED_ROWS
-    fetched = max(limit, math.ceil(share * looked_at))
+    if is_open:
+        fetched = max(limit, settings.SEARCH_EF_SEARCH)
+    else:
+        fetched = max(limit, FILTERED_MARGIN + math.ceil(share * settings.SEARCH_FILTERED_ROWS))
     patience = math.ceil(WALK_PATIENCE * fetched / max(share, 1e-6))
     rows = fetch(
         f"SELECT *, count(*) OVER () FROM (SELECT {space.columns} FROM {space.table} AND {where.sql}"
         f" ORDER BY {space.distance} LIMIT %s) AS found ORDER BY distance + 0, product_id DESC LIMIT %s",
         (literal, *where.params, literal, fetched, limit),
         {
-            "jit": "off",
-            "enable_seqscan": "off",
-            "enable_sort": "off",
+            **WALK_SETTINGS,
             "hnsw.iterative_scan": "relaxed_order",
             "hnsw.ef_search": min(1000, max(limit, settings.SEARCH_EF_SEARCH)),
             "hnsw.max_scan_tuples": min(settings.SEARCH_MAX_SCAN_TUPLES, patience),

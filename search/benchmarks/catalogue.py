@@ -69,7 +69,8 @@ def _fill_vectors(model: EmbeddingModel, encoded: int, say: Say) -> None:
         for kind in _kinds(product):
             kinds[kind].append(place)
     _perturb(products, vectors, encoded, kinds)
-    _store(model, [product.pk for product in products], vectors)
+    places = sorted(range(len(products)), key=lambda place: products[place].category_id or 0)
+    _store(model, [products[place].pk for place in places], vectors[places])
 
 
 def _kinds(product: Product) -> tuple[str, str, str]:
@@ -105,7 +106,7 @@ def _text(product: Product) -> str:
 
 
 def _store(model: EmbeddingModel, product_ids: list[int], vectors: Vectors) -> None:
-    """Write vectors as a backfill leaves them: in the order of the products."""
+    """Write vectors in this order, which is the order on disk; a backfill goes category by category."""
     with connection.cursor() as cursor:
         for start in range(0, len(product_ids), BATCH):
             ids = product_ids[start : start + BATCH]

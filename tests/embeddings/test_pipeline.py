@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from embeddings import pipeline
 from embeddings.documents import ProductText, product_text
 from embeddings.encoders import Encoder, Vectors, encoder_for
 from embeddings.exceptions import ModelUnavailableError
-from embeddings.models import EmbeddingModel, ProductEmbedding
+from embeddings.models import EmbeddingModel, Priority, ProductEmbedding
 from tests.embeddings.faulty_encoders import Refusing, Spoiling
 
 pytestmark = pytest.mark.django_db
@@ -208,6 +209,57 @@ def test_live_edits_go_before_bulk_rows(make_product: Any, model: EmbeddingModel
     live = make_product("From the admin")
     order = [pipeline.claim(model, 1)[0].text.name for _ in range(2)]
     assert order == [live.name, bulk.name]
+
+
+def _set_priority(priority: Priority) -> None:
+    """What is written from here on, in this transaction, has this priority."""
+    _sql("SELECT set_config('nearshelf.priority', %s, true)", str(priority.value))
+
+
+def test_live_edits_go_oldest_first_and_bulk_rows_by_category(
+    make_product: Any, make_category: Any, model: EmbeddingModel
+) -> None:
+    drills, saws = make_category("Drills"), make_category("Saws")
+    _set_priority(Priority.BULK)
+    for name, category in (("saw 1", saws), ("drill 1", drills), ("saw 2", saws), ("drill 2", drills)):
+        make_product(name, category=category)
+    _set_priority(Priority.LIVE)
+    for name, category in (("live saw", saws), ("live drill", drills)):
+        make_product(name, category=category)
+    order = [pipeline.claim(model, 1)[0].text.name for _ in range(6)]
+    assert order == ["live saw", "live drill", "drill 1", "drill 2", "saw 1", "saw 2"]
+
+
+def test_failures_of_a_bulk_load_do_not_hold_up_the_categories_after_theirs(
+    make_product: Any, make_category: Any, model: EmbeddingModel, encoder: Encoder
+) -> None:
+    drills, saws = make_category("Drills"), make_category("Saws")
+    _set_priority(Priority.BULK)
+    for number in range(2):
+        make_product(f"Drill of poison {number}", category=drills)
+    make_product("Saw", category=saws)
+    pipeline.process(Refusing(encoder, "poison"), pipeline.claim(model, 2))
+    ProductEmbedding.objects.update(next_attempt_at=timezone.now())
+    order = [[claim.text.name for claim in pipeline.claim(model, 10)] for _ in range(3)]
+    assert order == [["Saw"], ["Drill of poison 0"], ["Drill of poison 1"]]
+
+
+def test_a_bulk_load_leaves_each_category_together_on_disk(
+    make_category: Any, embed: Any, settings: Any
+) -> None:
+    settings.EMBEDDING_CLAIM_SIZE = 30
+    categories = [make_category(f"Category {number}") for number in range(4)]
+    _set_priority(Priority.BULK)
+    Product.objects.bulk_create(
+        Product(sku=f"B-{number}", name=f"Product {number}", category=categories[number % 4])
+        for number in range(240)
+    )
+    embed()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT category_id FROM embeddings_productembedding ORDER BY ctid")
+        found = [category for (category,) in cursor.fetchall()]
+    changes = sum(one != other for one, other in pairwise(found))
+    assert changes < 60, found
 
 
 def test_a_poisonous_text_fails_alone_and_says_why(

@@ -100,6 +100,6 @@ def test_looking_for_work_where_there_is_none_is_a_probe_of_the_queue(settled: E
     plans = [plan for _ in range(5) for plan in explained(lambda: pipeline.claim(settled, 256))]
     assert len(plans) == 5
     found = nodes(plans[-1]["Plan"])
-    assert [node["Index Name"] for node in found if "Index Name" in node] == ["embedding_queue"]
+    assert [node["Index Name"] for node in found if "Index Name" in node] == ["embedding_queue_order"]
     assert not [node for node in found if node["Node Type"] == "Seq Scan"]
     assert min(plan["Execution Time"] for plan in plans) < BAR_MS

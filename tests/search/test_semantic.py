@@ -16,6 +16,7 @@ from search.parsing import parse
 from search.query import Filters
 from search.scope import Scope, resolve
 from search.semantic import Vector, VectorSpace, nearest, read_vectors, similarities
+from search.trace import Route, tracing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
 
@@ -87,6 +88,29 @@ def test_a_filter_that_keeps_much_walks_the_index(space: VectorSpace, vector: Ve
     settings.SEARCH_EXACT_ROWS = 0
     for scope in scopes()[1:4]:
         assert any(f"using {INDEX}" in plan for plan in plans(partial(nearest, space, vector, scope, 2)))
+
+
+@pytest.mark.parametrize(
+    ("category", "route"), [("tools", Route.INDEX), ("kitchen", Route.EXACT)], ids=["fits", "does not fit"]
+)
+def test_categories_that_the_query_does_not_fit_are_not_walked_through(
+    space: VectorSpace, vector: Vector, settings: Any, category: str, route: Route
+) -> None:
+    settings.SEARCH_EXACT_ROWS = 0
+    settings.SEARCH_FILTERED_ROWS = 50
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE catalog_product")
+    scope = resolve(Filters(categories=(category,)))
+    with tracing() as trace:
+        assert len(nearest(space, vector, scope, 5)) == 5
+    assert trace.route is route
+
+
+def test_a_category_is_compared_through_its_own_index(space: VectorSpace, vector: Vector) -> None:
+    scope = resolve(Filters(categories=("kitchen",)))
+    (plan,) = [plan for plan in plans(lambda: nearest(space, vector, scope, 20)) if "vector" in plan]
+    assert "using embedding_searchable" in plan
+    assert "Filter" not in plan
 
 
 def test_a_filter_that_keeps_little_does_not(space: VectorSpace, vector: Vector) -> None:
