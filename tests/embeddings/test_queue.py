@@ -14,8 +14,6 @@ from embeddings.checks import check_models
 from embeddings.models import EmbeddingModel, EmbeddingRun, ProductEmbedding
 
 ROWS = 5_000
-# On a quiet machine it takes 0.05 ms; a scan of the table takes 10 ms and more.
-BAR_MS = 2.0
 
 FILL_SQL = """
 INSERT INTO catalog_product (sku, name, currency, attributes)
@@ -97,9 +95,7 @@ def test_no_look_for_work_reads_the_table(settled: EmbeddingModel) -> None:
 
 def test_looking_for_work_where_there_is_none_is_a_probe_of_the_queue(settled: EmbeddingModel) -> None:
     assert ProductEmbedding.objects.count() == ROWS
-    plans = [plan for _ in range(5) for plan in explained(lambda: pipeline.claim(settled, 256))]
-    assert len(plans) == 5
-    found = nodes(plans[-1]["Plan"])
+    (plan,) = explained(lambda: pipeline.claim(settled, 256))
+    found = nodes(plan["Plan"])
     assert [node["Index Name"] for node in found if "Index Name" in node] == ["embedding_queue_order"]
     assert not [node for node in found if node["Node Type"] == "Seq Scan"]
-    assert min(plan["Execution Time"] for plan in plans) < BAR_MS

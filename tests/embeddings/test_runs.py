@@ -61,7 +61,11 @@ def test_a_backfill_leaves_its_story(imported: list[Product]) -> None:
 
 
 def test_a_run_cancelled_from_elsewhere_stops_after_its_batch(
-    imported: list[Product], make_product: Any, model: EmbeddingModel, settings: Any, monkeypatch: pytest.MonkeyPatch
+    imported: list[Product],
+    make_product: Any,
+    model: EmbeddingModel,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.EMBEDDING_CLAIM_SIZE = settings.EMBEDDING_BATCH_SIZE = 10
     monkeypatch.setattr(overlap, "MAX_CLAIM", 10)  # however fast this machine is
