@@ -11,9 +11,10 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from search.admin_links import TRY_IT, links, targets_for
 from search.exceptions import InvalidQueryError
 from search.merchandising import book, preview, words
 from search.merchandising.forms import (
@@ -24,7 +25,7 @@ from search.merchandising.forms import (
     CurationRuleForm,
     SynonymForm,
 )
-from search.merchandising.models import CurationAction, CurationRule, Synonym
+from search.merchandising.models import CurationAction, CurationRule, RulebookChange, Synonym
 from search.merchandising.widgets import KnownSelect
 from search.query import MAX_QUERY_LENGTH
 
@@ -43,6 +44,33 @@ class PreviewAdmin(admin.ModelAdmin):
     @abstractmethod
     def comparisons(self, form: Any, formsets: list[Any], text: str) -> list[preview.Comparison]:
         """Searches before and after, from a valid form. Raises InvalidQueryError."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """One after the other where two save at once, so that the second is told what the first has saved."""
+        with transaction.atomic():
+            if request.method == "POST" and PREVIEW not in request.POST:
+                RulebookChange.wait_for_turn()
+            return super().changeform_view(request, *args, **kwargs)
+
+    @abstractmethod
+    def tried_by(self, saved: Any) -> str:
+        """The query without filters that shows what it does; empty where there is none."""
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Lead to the lab."""
+        self._say_where_to_look(request, obj)
+        return super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Lead to the lab."""
+        self._say_where_to_look(request, obj)
+        return super().response_post_save_change(request, obj)
+
+    def _say_where_to_look(self, request: HttpRequest, saved: Any) -> None:
+        query = self.tried_by(saved)
+        for link in links(targets_for(request.user, [TRY_IT]), query) if query else ():
+            said = format_html('<a href="{}">Try it in the search lab</a>: “{}”', link.url, query)
+            self.message_user(request, said, messages.INFO)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -80,6 +108,10 @@ class SynonymAdmin(PreviewAdmin):
             },
         )
     ]
+
+    def tried_by(self, saved: Synonym) -> str:
+        """See PreviewAdmin."""
+        return saved.term
 
     def comparisons(self, form: Any, formsets: list[Any], text: str) -> list[preview.Comparison]:
         """See PreviewAdmin."""
@@ -187,6 +219,10 @@ class CurationRuleAdmin(PreviewAdmin):
         if query := initial.get("query"):
             initial.setdefault("name", f"“{query}”"[:120])
         return initial
+
+    def tried_by(self, saved: CurationRule) -> str:
+        """See PreviewAdmin."""
+        return "" if saved.category_id else saved.query
 
     def comparisons(self, form: Any, formsets: list[Any], text: str) -> list[preview.Comparison]:
         """See PreviewAdmin."""
