@@ -43,17 +43,8 @@ admin.site.unregister(Product)
 class ProductAdmin(CatalogProductAdmin):
     """The catalogue's products, with what became of their vectors."""
 
-    # The badge stands beside the name, where the narrowest window still shows it.
-    list_display = (
-        "sku",
-        "name",
-        "embedding",
-        "brand",
-        "category",
-        "shown_price",
-        "is_active",
-        "embedded_at",
-    )
+    # The badge stands beside the name, where the narrowest window still shows it; it also says what is inactive.
+    list_display = ("sku", "name", "embedding", "shown_price", "brand", "shown_category")
     list_filter = (
         EmbeddingStatusFilter,
         EmbeddingModelFilter,
@@ -132,12 +123,6 @@ class ProductAdmin(CatalogProductAdmin):
         """Badge in the list."""
         row = getattr(product, "embedding_row", None)
         return badge(product.pk, row.status if row else Status.PENDING)
-
-    @admin.display(description="embedded at")
-    def embedded_at(self, product: Product) -> Any:
-        """When the stored vector was made."""
-        row = getattr(product, "embedding_row", None)
-        return row.embedded_at if row else None
 
     @admin.display(description="Embedding")
     def embedding_panel(self, product: Product) -> SafeString | str:
