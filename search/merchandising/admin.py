@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Coalesce
@@ -164,7 +165,7 @@ class CurationRuleAdmin(PreviewAdmin):
 
     form = CurationRuleForm
     inlines = [CurationActionInline]
-    list_display = ["name", "status", "trigger", "does", "searches", "last_used"]
+    list_display = ["name", "status", "trigger", "does", "searches"]
     list_filter = [StateFilter, "match", "actions__kind"]
     search_fields = [
         "name",
@@ -245,16 +246,11 @@ class CurationRuleAdmin(PreviewAdmin):
         said = [*words.actions(rule), *(f"⚠ {text}" for text in words.warnings(list(rule.actions.all())))]
         return format_html_join("", "<div>{}</div>", ((text,) for text in said))
 
-    @admin.display(description="searches", ordering="used")
-    def searches(self, rule: Any) -> str:
-        """How many searches it was used for."""
-        return f"{rule.used:,}"
-
-    @admin.display(description="last used", empty_value="never", ordering="use__last_used_at")
-    def last_used(self, rule: Any) -> Any:
-        """When a search used it last."""
+    @admin.display(description="used in searches", ordering="used")
+    def searches(self, rule: Any) -> SafeString | str:
+        """How many searches it was used for, and when last."""
         use = getattr(rule, "use", None)
-        return use.last_used_at if use else None
+        return format_html("{}<br>{}", f"{rule.used:,}", naturaltime(use.last_used_at)) if use else "none yet"
 
     @admin.display(description="Now")
     def standing(self, rule: CurationRule) -> str:

@@ -1,6 +1,7 @@
 """A day of a merchandiser's, from a product that failed to a query that finds what it should."""
 
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ QUERY = "wozzer"  # what these customers call a hammer
 
 
 @pytest.fixture
-def shop(live_server: Any, make_product: Any, make_category: Any, embed: Any, settings: Any) -> Product:
+def shop(
+    live_server: Any, make_product: Any, make_category: Any, embed: Any, settings: Any
+) -> Iterator[Product]:
     """Hammers and a pot that are Ready, and a mallet whose text no encoder could read; returns the mallet."""
     book.forget()
     usage.forget()
@@ -37,7 +40,8 @@ def shop(live_server: Any, make_product: Any, make_category: Any, embed: Any, se
         ProductEmbedding.objects.filter(product=mallet).update(next_attempt_at=timezone.now())
         pipeline.process(Refusing(encoder_for(model), "unreadable"), pipeline.claim(model, 10))
     refresh_terms()
-    return mallet
+    yield mallet
+    usage.flush()  # or its thread writes when the tables are gone
 
 
 @pytest.fixture

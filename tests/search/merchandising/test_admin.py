@@ -252,7 +252,7 @@ def test_the_list_says_all_in_words(
         "Query is “drill”", "Query contains “x”, within “Tools”", "Browsing “Tools”",
         "Browsing “Tools” and every search in it", "Pin “Sleeping saw” to 3", "Boost brand “Bosal” × 2.5",
         "Bury category “Tools” × 0.5", "and 1 more", "“Sleeping saw” is not active, so it is not shown.",
-        "It does nothing", "1,234", "never", "Active now", "Scheduled", "Expired", "</span> Off",
+        "It does nothing", "1,234", "none yet", "Active now", "Scheduled", "Expired", "</span> Off",
     ):  # fmt: skip
         assert words in page, words
     names = {"active": "Rule for drill", "scheduled": "Rule for x", "expired": "Old", "off": "Off one"}
@@ -298,8 +298,8 @@ def test_a_rules_preview_shows_both_sides_and_saves_nothing(login: Any, make_pro
     assert [line.fields["sku"] for line in compared.before.lines] == ["D-Z", "D-Y", "D-X"]
     assert [(line.fields["sku"], line.move, line.done) for line in compared.after.lines] == [
         ("S-1", "new", "pinned"),
-        ("D-X", "1 up", ""),
-        ("D-Y", "1 down", "buried"),
+        ("D-X", "up 1", ""),
+        ("D-Y", "down 1", "buried"),
     ]
     assert [line.move for line in compared.before.lines] == ["no longer found", "", ""]
     assert "Before: 3 products" in page
