@@ -246,7 +246,7 @@ class CurationRuleAdmin(PreviewAdmin):
         said = [*words.actions(rule), *(f"⚠ {text}" for text in words.warnings(list(rule.actions.all())))]
         return format_html_join("", "<div>{}</div>", ((text,) for text in said))
 
-    @admin.display(description="used in searches", ordering="used")
+    @admin.display(description="used", ordering="used")
     def searches(self, rule: Any) -> SafeString | str:
         """How many searches it was used for, and when last."""
         use = getattr(rule, "use", None)
