@@ -167,7 +167,9 @@ class ProductAdmin(ImportExportModelAdmin):
     def shown_category(self, product: Product) -> SafeString | None:
         """The category's own name; those above it follow where the pointer rests."""
         category = product.category
-        return category and format_html('<span title="{}">{}</span>', category.full_name, category.name)
+        if category is None:
+            return None
+        return format_html('<span title="{}">{}</span>', category.full_name, category.name)
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
@@ -19,7 +19,7 @@ ROUNDS = 3
 WORD = "drill"
 
 LAB = "admin:search_lab"
-OTHERS = (
+OTHERS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("start page", "admin:index", {}),
     ("products, page 500", "admin:catalog_product_changelist", {"p": "500"}),
     ("products, failed", "admin:catalog_product_changelist", {"embedding": "failed"}),
@@ -85,7 +85,7 @@ def _pages_of(model: type[Model]) -> Iterator[Page]:
         yield Page(f"{options.verbose_name}, {action}", address)
 
 
-def measure(user: AbstractBaseUser) -> Iterator[Timing]:
+def measure(user: User) -> Iterator[Timing]:
     """Ask for each page a few times, as this user."""
     client = Client(raise_request_exception=False)
     with override_settings(ALLOWED_HOSTS=["testserver"]):

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.core.management.base import CommandError
 from django_rich.management import RichCommand
 
@@ -24,9 +24,7 @@ class Command(RichCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Measure."""
-        superusers = (
-            get_user_model()._default_manager.filter(is_superuser=True, is_active=True).order_by("pk")
-        )
+        superusers = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
         if options["user"]:
             superusers = superusers.filter(username=options["user"])
         user = superusers.first()
