@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from import_export.admin import ImportExportModelAdmin
 from import_export.forms import ImportForm
 
@@ -122,7 +123,7 @@ class ProductAdmin(ImportExportModelAdmin):
         "sku",
         "name",
         "brand",
-        "category",
+        "shown_category",
         "shown_price",
         "is_active",
         "updated_at",
@@ -161,6 +162,14 @@ class ProductAdmin(ImportExportModelAdmin):
     def shown_price(self, product: Product) -> str | None:
         """The price with its currency."""
         return None if product.price is None else f"{product.price:,} {product.currency}"
+
+    @admin.display(description="category")
+    def shown_category(self, product: Product) -> SafeString | None:
+        """The category's own name; those above it follow where the pointer rests."""
+        category = product.category
+        if category is None:
+            return None
+        return format_html('<span title="{}">{}</span>', category.full_name, category.name)
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str

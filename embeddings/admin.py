@@ -14,7 +14,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonR
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django_rq.admin import QueueAdmin as DashboardAdmin
 from django_rq.models import Dashboard as QueueDashboard
 
@@ -43,17 +46,8 @@ admin.site.unregister(Product)
 class ProductAdmin(CatalogProductAdmin):
     """The catalogue's products, with what became of their vectors."""
 
-    # The badge stands beside the name, where the narrowest window still shows it.
-    list_display = (
-        "sku",
-        "name",
-        "embedding",
-        "brand",
-        "category",
-        "shown_price",
-        "is_active",
-        "embedded_at",
-    )
+    # The badge stands beside the name, where the narrowest window still shows it; it also says what is inactive.
+    list_display = ("sku", "name", "embedding", "shown_price", "brand", "shown_category", "embedded_at")
     list_filter = (
         EmbeddingStatusFilter,
         EmbeddingModelFilter,
@@ -134,10 +128,15 @@ class ProductAdmin(CatalogProductAdmin):
         return badge(product.pk, row.status if row else Status.PENDING)
 
     @admin.display(description="embedded at")
-    def embedded_at(self, product: Product) -> Any:
-        """When the stored vector was made."""
+    def embedded_at(self, product: Product) -> SafeString | str:
+        """When the stored vector was made, as short as a column wants it."""
         row = getattr(product, "embedding_row", None)
-        return row.embedded_at if row else None
+        if row is None or row.embedded_at is None:
+            return "–"
+        at = localtime(row.embedded_at)
+        return format_html(
+            '<span title="{}">{}</span>', date_format(at, "DATETIME_FORMAT"), date_format(at, "j M H:i")
+        )
 
     @admin.display(description="Embedding")
     def embedding_panel(self, product: Product) -> SafeString | str:

@@ -13,6 +13,7 @@ _TIME_STEPS = [
     timedelta(hours=1),
     timedelta(hours=4),
     timedelta(days=1),
+    timedelta(days=2),
     timedelta(days=7),
 ]
 
@@ -100,12 +101,17 @@ def _line(run: list[tuple[float, float]]) -> str:
 
 
 def _times(start: datetime, end: datetime) -> list[datetime]:
-    """Round times between the two, at most eight."""
-    step = next((step for step in _TIME_STEPS if (end - start) / step <= 8), _TIME_STEPS[-1])
+    """Round times between the two: at most eight times of day or five dates, which are wider."""
+    most = 8 if _shows_hours(end - start) else 5
+    step = next((step for step in _TIME_STEPS if (end - start) / step <= most), _TIME_STEPS[-1])
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
     first = midnight + math.ceil((start - midnight) / step) * step
     return [first + number * step for number in range(int((end - first) / step) + 1)]
 
 
 def _time_format(span: timedelta) -> str:
-    return "%H:%M" if span <= timedelta(days=2) else "%d %b"
+    return "%H:%M" if _shows_hours(span) else "%d %b"
+
+
+def _shows_hours(span: timedelta) -> bool:
+    return span <= timedelta(days=2)

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from search.analytics.links import links, targets_for
+from search.admin_links import links, targets_for
 from search.analytics.models import SearchLog
 from search.analytics.overview import overview
 from search.analytics.periods import DEFAULT_PERIOD, PERIODS, Period

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from search.admin_links import CHANGES, links, targets_for
 from search.exceptions import LabError
 from search.lab import judging, runs
 from search.lab.forms import ListForm
@@ -70,18 +71,9 @@ class LabAdmin(admin.ModelAdmin):
             "may": allowed(request),
             "address": request.GET.urlencode(),
             "grades": [(grade.value, grade.label) for grade in Judgment.Grade],
-            "links": self._links(request, page.query),
+            "links": links(targets_for(request.user, CHANGES), page.query),
         }
         return TemplateResponse(request, "admin/search/lab.html", context)
-
-    def _links(self, request: HttpRequest, query: str) -> list[tuple[str, str]]:
-        """What can be done about a query elsewhere in the admin."""
-        may = request.user.has_perm
-        found = [
-            ("add a rule", may("search.add_curationrule"), "admin:search_curationrule_add", {"query": query}),
-            ("add a synonym", may("search.add_synonym"), "admin:search_synonym_add", {"term": query[:100]}),
-        ]
-        return [(label, reverse(name, query=fields)) for label, ok, name, fields in found if ok]
 
     @needs(JUDGE, "POST")
     def judge_view(self, request: HttpRequest) -> HttpResponse:

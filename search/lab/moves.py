@@ -14,7 +14,7 @@ class Move:
     @property
     def symbol(self) -> str:
         """For the eye."""
-        return {"up": "▲", "down": "▼", "same": "=", "new": "＋", "gone": "✕"}[self.kind]
+        return {"up": "▲", "down": "▼", "same": "=", "new": "+", "gone": "✕"}[self.kind]
 
     @property
     def text(self) -> str:

@@ -5,15 +5,17 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from search.admin_links import TRY_IT, links, targets_for
 from search.exceptions import InvalidQueryError
 from search.merchandising import book, preview, words
 from search.merchandising.forms import (
@@ -24,7 +26,7 @@ from search.merchandising.forms import (
     CurationRuleForm,
     SynonymForm,
 )
-from search.merchandising.models import CurationAction, CurationRule, Synonym
+from search.merchandising.models import CurationAction, CurationRule, RulebookChange, Synonym
 from search.merchandising.widgets import KnownSelect
 from search.query import MAX_QUERY_LENGTH
 
@@ -43,6 +45,33 @@ class PreviewAdmin(admin.ModelAdmin):
     @abstractmethod
     def comparisons(self, form: Any, formsets: list[Any], text: str) -> list[preview.Comparison]:
         """Searches before and after, from a valid form. Raises InvalidQueryError."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """One after the other where two save at once, so that the second is told what the first has saved."""
+        with transaction.atomic():
+            if request.method == "POST" and PREVIEW not in request.POST:
+                RulebookChange.wait_for_turn()
+            return super().changeform_view(request, *args, **kwargs)
+
+    @abstractmethod
+    def tried_by(self, saved: Any) -> str:
+        """The query without filters that shows what it does; empty where there is none."""
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
+        """Lead to the lab."""
+        self._say_where_to_look(request, obj)
+        return super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
+        """Lead to the lab."""
+        self._say_where_to_look(request, obj)
+        return super().response_post_save_change(request, obj)
+
+    def _say_where_to_look(self, request: HttpRequest, saved: Any) -> None:
+        query = self.tried_by(saved)
+        for link in links(targets_for(request.user, [TRY_IT]), query) if query else ():
+            said = format_html('<a href="{}">Try it in the search lab</a>: “{}”', link.url, query)
+            self.message_user(request, said, messages.INFO)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -80,6 +109,10 @@ class SynonymAdmin(PreviewAdmin):
             },
         )
     ]
+
+    def tried_by(self, saved: Synonym) -> str:
+        """See PreviewAdmin."""
+        return saved.term
 
     def comparisons(self, form: Any, formsets: list[Any], text: str) -> list[preview.Comparison]:
         """See PreviewAdmin."""
@@ -132,7 +165,7 @@ class CurationRuleAdmin(PreviewAdmin):
 
     form = CurationRuleForm
     inlines = [CurationActionInline]
-    list_display = ["name", "status", "trigger", "does", "searches", "last_used"]
+    list_display = ["name", "status", "trigger", "does", "searches"]
     list_filter = [StateFilter, "match", "actions__kind"]
     search_fields = [
         "name",
@@ -188,6 +221,10 @@ class CurationRuleAdmin(PreviewAdmin):
             initial.setdefault("name", f"“{query}”"[:120])
         return initial
 
+    def tried_by(self, saved: CurationRule) -> str:
+        """See PreviewAdmin."""
+        return "" if saved.category_id else saved.query
+
     def comparisons(self, form: Any, formsets: list[Any], text: str) -> list[preview.Comparison]:
         """See PreviewAdmin."""
         actions = [one.instance for formset in formsets for one in formset.kept_forms()]
@@ -209,16 +246,11 @@ class CurationRuleAdmin(PreviewAdmin):
         said = [*words.actions(rule), *(f"⚠ {text}" for text in words.warnings(list(rule.actions.all())))]
         return format_html_join("", "<div>{}</div>", ((text,) for text in said))
 
-    @admin.display(description="searches", ordering="used")
-    def searches(self, rule: Any) -> str:
-        """How many searches it was used for."""
-        return f"{rule.used:,}"
-
-    @admin.display(description="last used", empty_value="never", ordering="use__last_used_at")
-    def last_used(self, rule: Any) -> Any:
-        """When a search used it last."""
+    @admin.display(description="used", ordering="used")
+    def searches(self, rule: Any) -> SafeString | str:
+        """How many searches it was used for, and when last."""
         use = getattr(rule, "use", None)
-        return use.last_used_at if use else None
+        return format_html("{}<br>{}", f"{rule.used:,}", naturaltime(use.last_used_at)) if use else "none yet"
 
     @admin.display(description="Now")
     def standing(self, rule: CurationRule) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 
 from catalog.models import Product
 from search.merchandising.models import CurationAction, CurationRule, Synonym
@@ -83,9 +84,24 @@ class CurationActionFormSet(forms.BaseInlineFormSet):
         kept = [form.instance for form in self.kept_forms()]
         if not kept:
             raise forms.ValidationError("Say what the rule does: add at least one action.")
-        pinned: list[Any] = [one.product_id for one in kept if one.kind == CurationAction.Kind.PIN]
-        if len(set(pinned)) < len(pinned):
+        pins = [one for one in kept if one.kind == CurationAction.Kind.PIN]
+        if len({pin.product_id for pin in pins}) < len(pins):
             raise forms.ValidationError("A product can be pinned to one position only.")
+        self._refuse_what_is_taken(pins)
+
+    def _refuse_what_is_taken(self, pins: list[CurationAction]) -> None:
+        """Refuse a place or a product that somebody else has pinned since this form was opened."""
+        if not self.instance.pk:
+            return
+        others = self.instance.actions.exclude(pk__in=[form.instance.pk for form in self.initial_forms])
+        same = Q(position__in=[pin.position for pin in pins]) | Q(
+            product__in=[pin.product_id for pin in pins]
+        )
+        taken = others.filter(same, kind=CurationAction.Kind.PIN).select_related("product").first()
+        if taken:
+            raise forms.ValidationError(
+                f"Somebody has just pinned {taken.product} to position {taken.position}. Open the rule again to see it."
+            )
 
     def kept_forms(self) -> list[Any]:
         """The forms whose actions will be there after saving."""

@@ -55,10 +55,22 @@ def refuse_unstorable(**texts: str) -> None:
 class RulebookChange(models.Model):
     """One row: when a rule or a synonym was last written, by whatever way."""
 
+    ONLY_ROW = 1
+
     changed_at = models.DateTimeField()
 
     class Meta:
         default_permissions = ()
+
+    @classmethod
+    def wait_for_turn(cls) -> None:
+        """Let whoever is writing finish, and keep others waiting until this transaction ends.
+
+        What is checked from here on still holds when it is written.
+        """
+        cls.objects.select_for_update().get_or_create(
+            pk=cls.ONLY_ROW, defaults={"changed_at": timezone.now()}
+        )
 
 
 class Synonym(models.Model):

@@ -124,4 +124,4 @@ def _line(place: int, hit: Hit, before: dict[str, int], rule_id: int | None) -> 
     if former == place:
         return Line(place, hit.fields, done=done)
     icon, way = ("▲", "up") if former > place else ("▼", "down")
-    return Line(place, hit.fields, icon, f"{abs(former - place)} {way}", done)
+    return Line(place, hit.fields, icon, f"{way} {abs(former - place)}", done)

@@ -1,5 +1,6 @@
 """A real Chromium, a real server and a real worker."""
 
+import importlib
 import os
 import shutil
 import signal
@@ -11,13 +12,21 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
+from django.db.migrations.loader import MigrationLoader
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from embeddings.encoders import load_encoder
 from embeddings.model_files import PACKAGED_MODEL
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# What gives the groups their permissions.
+ROLES_MADE_BY = (
+    ("embeddings.migrations.0006_roles", "make_roles"),
+    ("search.migrations.0002_analytics", "let_groups_view"),
+    ("search.migrations.0003_merchandising", "grant"),
+    ("search.migrations.0004_lab", "grant"),
+)
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 # A browser that may reach nothing but this machine.
@@ -84,6 +93,34 @@ def page(open_page: Any) -> Page:
 @pytest.fixture
 def phone(open_page: Any) -> Page:
     return open_page(PHONE)
+
+
+@pytest.fixture(scope="session")
+def migrated_apps() -> Any:
+    """The models as migrations see them."""
+    return MigrationLoader(None).project_state().apps
+
+
+@pytest.fixture
+def enter(open_page: Any, live_server: Any, migrated_apps: Any) -> Any:
+    """Open a page in the admin as someone of a role."""
+    # Tests that commit empty every table, the groups' too.
+    for module, function in ROLES_MADE_BY:
+        getattr(importlib.import_module(module), function)(migrated_apps, None)
+
+    def make(role: str, address: str, viewport: dict[str, int] = DESKTOP, **options: Any) -> Page:
+        if not User.objects.filter(username=role).exists():
+            user = User.objects.create_user(role, password="open sesame", is_staff=True)
+            user.groups.add(Group.objects.get(name=role))
+        page: Page = open_page(viewport, **options)
+        page.goto(f"/admin/login/?next={address}")
+        page.fill("#id_username", role)
+        page.fill("#id_password", "open sesame")
+        page.click("input[type=submit]")
+        page.wait_for_url(f"**{address}")
+        return page
+
+    return make
 
 
 @pytest.fixture

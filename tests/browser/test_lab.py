@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 from playwright.sync_api import Locator, Page, expect
 
 from search.lab import runs
@@ -15,16 +13,15 @@ from search.lab.variants import Variant
 from search.query import Mode
 from search.terms import refresh_terms
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.test_dashboard import PALE_TEXTS, ROLES, enter  # noqa: F401 (a fixture)
-from tests.search.lab.conftest import LAB, grants
+from tests.browser.test_dashboard import PALE_TEXTS, ROLES
+from tests.search.lab.conftest import LAB
 
 COMPARED = f"{LAB}?q=hammer&compare=on&a-cutoff=0&b-mode=keyword"
 
 
 @pytest.fixture
-def go_in(enter: Any) -> Any:  # noqa: F811
-    """Open a page in the admin as someone of a role that may use the lab."""
-    grants().grant(MigrationLoader(connection).project_state(("search", "0004_lab")).apps, None)
+def go_in(enter: Any) -> Any:
+    """Open the lab as someone of a role, and from there a page."""
 
     def make(role: str, address: str, viewport: dict[str, int] = DESKTOP, **options: Any) -> Page:
         page: Page = enter(role, LAB, viewport, **options)

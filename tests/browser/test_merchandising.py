@@ -1,12 +1,8 @@
 """Rules and synonyms in a browser: as each role, on a desk and on a phone, by keyboard, with and without JavaScript."""
 
-import importlib
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
-from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -25,29 +21,6 @@ FITS = "document.documentElement.scrollWidth <= innerWidth"
 def _afresh() -> None:
     book.forget()
     usage.forget()
-
-
-@pytest.fixture
-def enter(open_page: Any, live_server: Any) -> Any:
-    """Open a page in the admin as someone of a role."""
-    # Tests that commit empty every table, the groups' too.
-    apps = MigrationLoader(connection).project_state(("search", "0003_merchandising")).apps
-    importlib.import_module("embeddings.migrations.0006_roles").make_roles(apps, None)
-    importlib.import_module("search.migrations.0003_merchandising").grant(apps, None)
-
-    def make(role: str, address: str, viewport: dict[str, int] = DESKTOP, **options: Any) -> Page:
-        if not User.objects.filter(username=role).exists():
-            user = User.objects.create_user(role, password="open sesame", is_staff=True)
-            user.groups.add(Group.objects.get(name=role))
-        page: Page = open_page(viewport, **options)
-        page.goto(f"/admin/login/?next={address}")
-        page.fill("#id_username", role)
-        page.fill("#id_password", "open sesame")
-        page.click("input[type=submit]")
-        page.wait_for_url(f"**{address}")
-        return page
-
-    return make
 
 
 @pytest.fixture

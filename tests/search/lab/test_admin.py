@@ -463,6 +463,6 @@ def test_the_groups_have_what_they_need() -> None:
 
 
 def test_a_link_to_a_synonym_is_for_who_may_add_one(shop: None, client: Client, login: Any) -> None:
-    assert "add a synonym" not in page(login("Operator"), LAB, q="telly")
+    assert "Add a synonym" not in page(login("Operator"), LAB, q="telly")
     client.force_login(User.objects.create_superuser("boss"))
     assert "/admin/search/synonym/add/?term=telly" in page(client, LAB, q="telly")

@@ -1,11 +1,16 @@
 """Staff's pages: who may do what, what is noted, what is previewed, and what it costs."""
 
+import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import connection
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -125,6 +130,64 @@ def test_a_rule_is_made_changed_and_noted(login: Any, make_product: Any) -> None
     assert LogEntry.objects.count() == 5
 
 
+@pytest.fixture
+def post_while_another_saves(transactional_db: None) -> Any:
+    """Post a form that waits for what somebody else saves in these very moments."""
+
+    def post(address: str, form: dict[str, Any], save: Callable[[], Any]) -> str:
+        client = Client()
+        client.force_login(User.objects.create_superuser("second"))
+        answers: list[Any] = []
+
+        def send() -> None:
+            try:
+                answers.append(client.post(address, form))
+            finally:
+                connection.close()
+
+        second = threading.Thread(target=send)
+        with transaction.atomic():
+            save()
+            second.start()
+            while not waits_for_lock():
+                assert second.is_alive()
+        second.join()
+        return text(answers[0])
+
+    return post
+
+
+def waits_for_lock() -> bool:
+    time.sleep(0.01)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_locks WHERE NOT granted")
+        return bool(cursor.rowcount)
+
+
+@pytest.mark.parametrize("same", ["position", "product"])
+def test_of_two_who_pin_the_same_at_once_the_second_is_told(
+    same: str, post_while_another_saves: Any, make_rule: Any, make_product: Any
+) -> None:
+    one, two, hidden = make_product("One"), make_product("Two"), make_product("Hidden")
+    rule = make_rule("drill", {"kind": "hide", "product": hidden})
+    kept = {"id": rule.actions.get().pk, "rule": rule.pk, "kind": "hide", "product": hidden.pk}
+    pin = {"product": two.pk, "position": 1} if same == "position" else {"product": one.pk, "position": 2}
+    page = post_while_another_saves(
+        f"{RULES}{rule.pk}/change/",
+        rule_form(kept, {"kind": "pin", **pin}, initial=1),
+        lambda: CurationAction.objects.create(rule=rule, kind="pin", product=one, position=1),
+    )
+    assert "Somebody has just pinned One to position 1." in page
+    assert rule.actions.filter(kind="pin").count() == 1
+
+
+def test_of_two_who_add_the_same_synonym_at_once_the_second_is_told(post_while_another_saves: Any) -> None:
+    words = {"term": "telly", "means": "television"}
+    page = post_while_another_saves(f"{SYNONYMS}add/", words, lambda: Synonym.objects.create(**words))
+    assert "There is this synonym already." in page
+    assert Synonym.objects.count() == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "actions", "complaint"),
     [
@@ -189,7 +252,7 @@ def test_the_list_says_all_in_words(
         "Query is “drill”", "Query contains “x”, within “Tools”", "Browsing “Tools”",
         "Browsing “Tools” and every search in it", "Pin “Sleeping saw” to 3", "Boost brand “Bosal” × 2.5",
         "Bury category “Tools” × 0.5", "and 1 more", "“Sleeping saw” is not active, so it is not shown.",
-        "It does nothing", "1,234", "never", "Active now", "Scheduled", "Expired", "</span> Off",
+        "It does nothing", "1,234", "none yet", "Active now", "Scheduled", "Expired", "</span> Off",
     ):  # fmt: skip
         assert words in page, words
     names = {"active": "Rule for drill", "scheduled": "Rule for x", "expired": "Old", "off": "Off one"}
@@ -235,8 +298,8 @@ def test_a_rules_preview_shows_both_sides_and_saves_nothing(login: Any, make_pro
     assert [line.fields["sku"] for line in compared.before.lines] == ["D-Z", "D-Y", "D-X"]
     assert [(line.fields["sku"], line.move, line.done) for line in compared.after.lines] == [
         ("S-1", "new", "pinned"),
-        ("D-X", "1 up", ""),
-        ("D-Y", "1 down", "buried"),
+        ("D-X", "up 1", ""),
+        ("D-Y", "down 1", "buried"),
     ]
     assert [line.move for line in compared.before.lines] == ["no longer found", "", ""]
     assert "Before: 3 products" in page
