@@ -14,6 +14,7 @@ from embeddings.model_files import PACKAGED_MODEL
 from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingModel
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say what may run side by side (`-n 2 --dist loadgroup`).
 

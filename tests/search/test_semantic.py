@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from catalog.models import Category, Product
+from search import semantic
 from search.analysis import analyse
 from search.encoding import active_model, query_vectors
 from search.lexical import keyword_candidates
@@ -16,6 +17,7 @@ from search.parsing import parse
 from search.query import Filters
 from search.scope import Scope, resolve
 from search.semantic import Vector, VectorSpace, nearest, read_vectors, similarities
+from search.terms import forget_size
 from search.trace import Route, tracing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
@@ -94,10 +96,17 @@ def test_a_filter_that_keeps_much_walks_the_index(space: VectorSpace, vector: Ve
     ("category", "route"), [("tools", Route.INDEX), ("kitchen", Route.EXACT)], ids=["fits", "does not fit"]
 )
 def test_categories_that_the_query_does_not_fit_are_not_walked_through(
-    space: VectorSpace, vector: Vector, settings: Any, category: str, route: Route
+    space: VectorSpace,
+    vector: Vector,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    category: str,
+    route: Route,
 ) -> None:
     settings.SEARCH_EXACT_ROWS = 0
     settings.SEARCH_FILTERED_ROWS = 50
+    monkeypatch.setattr(semantic, "FILTERED_MARGIN", 0)  # the whole category has no more products
+    forget_size()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE catalog_product")
     scope = resolve(Filters(categories=(category,)))
