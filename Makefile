@@ -17,8 +17,13 @@ help:
 run: .venv/.stamp-run
 	@$(VENV) manage.py serve
 
+# Two at a time, each on servers of its own: what drives a browser, and all the rest.
 test: .venv/.stamp-test
-	$(VENV) -m pytest -n 2 --dist loadgroup -m 'not faults and not benchmark'
+	@log=$$(mktemp) && trap 'rm -f "$$log"' EXIT \
+	&& { $(VENV) -m pytest -m 'not faults and not benchmark' tests/browser >"$$log" 2>&1 & } \
+	&& browser=$$! && rest=0 \
+	&& { $(VENV) -m pytest -m 'not faults and not benchmark' --ignore tests/browser || rest=$$?; } \
+	&& { wait $$browser || rest=$$?; } && cat "$$log" && exit $$rest
 
 test-faults: .venv/.stamp-test
 	$(VENV) -m pytest -m 'faults or benchmark'

@@ -14,18 +14,6 @@ from embeddings.model_files import PACKAGED_MODEL
 from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingModel
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what may run side by side (`-n 2 --dist loadgroup`).
-
-    A test that commits empties the tables afterwards, also of what migrations put there, which all other tests rely on.
-    So these stay together, and go first because they are most; those that commit follow, file by file.
-    """
-    for item in items:
-        group = str(item.path) if _commits(item) else "in a transaction"
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(autouse=True)
 def _empty_queue() -> None:
     """Each test starts with no messages waiting and a bell that rings."""

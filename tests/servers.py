@@ -18,9 +18,6 @@ atexit.register(shutil.rmtree, _data, ignore_errors=True)
 for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DEBUG", "HTTPS", "ALLOWED_HOSTS"):
     os.environ.pop(name, None)
 os.environ["NEARSHELF_DATA"] = _data
-# With `-n 2` each process has servers of its own; the model is converted by one of them for all.
-if "PYTEST_XDIST_WORKER" not in os.environ:
-    os.environ["MODEL_CACHE_DIR"] = f"{_data}/models"
 # Threads and subprocesses of tests open connections of their own; a pool would keep them past the test.
 os.environ["DATABASE_POOL"] = "false"
 # Tests of the analytics turn it on; others have no thread that writes behind their backs.

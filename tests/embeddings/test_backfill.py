@@ -116,8 +116,10 @@ def test_an_encoder_that_breaks_gives_every_lease_back(
 
 
 def test_stopping_stores_what_was_encoded_and_gives_the_rest_back(
-    products: list[Product], model: EmbeddingModel
+    products: list[Product], model: EmbeddingModel, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings.EMBEDDING_CLAIM_SIZE = settings.EMBEDDING_BATCH_SIZE = 10
+    monkeypatch.setattr(overlap, "MAX_CLAIM", 10)  # however fast this machine is
     stop = threading.Event()
     stored = 0
     for outcome in backfill.run(model, EVERYTHING, should_stop=stop.is_set):
