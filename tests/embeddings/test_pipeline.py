@@ -241,7 +241,8 @@ def test_failures_of_a_bulk_load_do_not_hold_up_the_categories_after_theirs(
     pipeline.process(Refusing(encoder, "poison"), pipeline.claim(model, 2))
     ProductEmbedding.objects.update(next_attempt_at=timezone.now())
     order = [[claim.text.name for claim in pipeline.claim(model, 10)] for _ in range(3)]
-    assert order == [["Saw"], ["Drill of poison 0"], ["Drill of poison 1"]]
+    assert order[0] == ["Saw"]
+    assert sorted(order[1:]) == [["Drill of poison 0"], ["Drill of poison 1"]]
 
 
 def test_a_bulk_load_leaves_each_category_together_on_disk(
