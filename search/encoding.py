@@ -25,7 +25,7 @@ from embeddings.exceptions import EmbeddingError
 from embeddings.models import EmbeddingModel
 from search.exceptions import EncodingUnavailableError
 from search.redis_client import attempt
-from search.server_timing import timing
+from search.server_timing import add_timing
 from search.statements import fetch
 
 logger = logging.getLogger("nearshelf.search")
@@ -44,6 +44,8 @@ class _Job:
     model: EmbeddingModel
     texts: list[str]
     done: "Future[npt.NDArray[np.float32]]" = field(default_factory=Future)
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
 
 
 class QueryEncoder:
@@ -60,6 +62,10 @@ class QueryEncoder:
         self, model: EmbeddingModel, texts: Sequence[str], deadline_s: float | None
     ) -> npt.NDArray[np.float32]:
         """Vectors `(n, d)` of texts, in order. Raises EncodingUnavailableError after `deadline_s` at the latest."""
+        return self.result(self.begin(model, texts, deadline_s), deadline_s)
+
+    def begin(self, model: EmbeddingModel, texts: Sequence[str], deadline_s: float | None) -> _Job:
+        """Have texts encoded. Raises EncodingUnavailableError where that will not be done by the deadline."""
         now = time.monotonic()
         if now < self._resting_until:
             raise EncodingUnavailableError("The embedding model has just failed; it is tried again shortly.")
@@ -68,8 +74,13 @@ class QueryEncoder:
             raise EncodingUnavailableError("The embedding model is busy for longer than a query may wait.")
         job = _Job(model, list(texts))
         self._jobs.put(job)
+        return job
+
+    def result(self, job: _Job, deadline_s: float | None) -> npt.NDArray[np.float32]:
+        """The vectors of a job. Raises EncodingUnavailableError `deadline_s` after it began at the latest."""
         try:
-            return job.done.result(deadline_s)
+            left_s = None if deadline_s is None else max(0.0, job.began + deadline_s - time.monotonic())
+            return job.done.result(left_s)
         except FutureTimeoutError as error:
             job.done.cancel()
             raise EncodingUnavailableError("The embedding model did not answer in time.") from error
@@ -109,6 +120,7 @@ class QueryEncoder:
                 continue
             start = 0
             for job in together:
+                job.ended = time.monotonic()
                 job.done.set_result(vectors[start : start + len(job.texts)])
                 start += len(job.texts)
 
@@ -119,27 +131,52 @@ _recent: OrderedDict[Key, Vector] = OrderedDict()
 _recent_lock = threading.Lock()
 
 
+class QueryVectors:
+    """Unit vectors `(d,)` float32 of queries, in order: those that no cache has are being made.
+
+    Whoever asks can do other things until they are needed. Only vectors are remembered, never failures.
+    """
+
+    def __init__(self, model: EmbeddingModel, texts: Sequence[str], deadline_s: float | None = None) -> None:
+        """Begin. Raises EncodingUnavailableError. `deadline_s` defaults to SEARCH_ENCODE_DEADLINE_S."""
+        self._began = time.monotonic()
+        self._deadline_s = settings.SEARCH_ENCODE_DEADLINE_S if deadline_s is None else deadline_s
+        self._keys = [_key(model, text) for text in texts]
+        self._found = {
+            key: vector
+            for key in dict.fromkeys(self._keys)
+            if (vector := _look_up(key, model.dimensions)) is not None
+        }
+        self._missing = {
+            key: text for key, text in zip(self._keys, texts, strict=True) if key not in self._found
+        }
+        if self._missing:
+            self._encoder = _this_process()
+            self._job = self._encoder.begin(model, list(self._missing.values()), self._deadline_s)
+        self.took_ms = 1000 * (time.monotonic() - self._began)  # until the last vector was there
+
+    def result(self) -> list[Vector]:
+        """Wait for them. Raises EncodingUnavailableError."""
+        if self._missing:
+            vectors = self._encoder.result(self._job, self._deadline_s)
+            self.took_ms = 1000 * ((self._job.ended or time.monotonic()) - self._began)
+            add_timing("encode", self.took_ms)
+            for key, vector in zip(self._missing, vectors, strict=True):
+                self._found[key] = vector
+                _remember(key, vector)
+                _share(key, vector)
+            self._missing = {}
+        return [self._found[key] for key in self._keys]
+
+
 def query_vectors(
     model: EmbeddingModel, texts: Sequence[str], deadline_s: float | None = None
 ) -> list[Vector]:
     """Unit vectors `(d,)` float32 of queries, in order. Raises EncodingUnavailableError.
 
-    Only vectors are remembered, never failures. `deadline_s` defaults to SEARCH_ENCODE_DEADLINE_S.
+    `deadline_s` defaults to SEARCH_ENCODE_DEADLINE_S.
     """
-    keys = [_key(model, text) for text in texts]
-    found = {
-        key: vector for key in dict.fromkeys(keys) if (vector := _look_up(key, model.dimensions)) is not None
-    }
-    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
-    if missing:
-        deadline_s = settings.SEARCH_ENCODE_DEADLINE_S if deadline_s is None else deadline_s
-        with timing("encode"):
-            vectors = _this_process().encode(model, list(missing.values()), deadline_s)
-        for key, vector in zip(missing, vectors, strict=True):
-            found[key] = vector
-            _remember(key, vector)
-            _share(key, vector)
-    return [found[key] for key in keys]
+    return QueryVectors(model, texts, deadline_s).result()
 
 
 def warm_up(timeout_s: float = 120.0) -> None:

@@ -1,17 +1,20 @@
 """What happens to a query, top to bottom.
 
-parse -> encode (cached) -> resolve the filters -> semantic and keyword candidates under the same filters -> fuse ->
-cut off -> rerank the best, where a model is set -> staff's rules -> total and facets of that set -> page -> hydrate.
+parse -> begin to encode (cached) -> resolve the filters -> keyword and semantic candidates under the same filters ->
+fuse -> cut off -> rerank the best, where a model is set -> staff's rules -> total and facets of that set -> page ->
+hydrate. The query is encoded while its words are looked up.
 """
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 
+from embeddings.models import EmbeddingModel
 from search import browse, encoding, facets, rerank
 from search.analysis import analyse
 from search.configuration import RankingConfiguration
@@ -23,21 +26,19 @@ from search.merchandising.application import curated, rulebook_for, rules_for
 from search.merchandising.rules import Rule
 from search.parsing import ParsedText, parse
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Mode, SearchQuery
-from search.ranking import Plan, Ranking, rank
+from search.ranking import Encoded, Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
 from search.scope import Condition, Scope, resolve
-from search.semantic import Vector, VectorSpace
+from search.semantic import VectorSpace
 from search.similar import similar_products
 from search.spelling import corrected_text
 from search.statements import id_array
 from search.stopwatch import Stopwatch
-from search.trace import stage, tracing
+from search.trace import note_stage, stage, tracing
 
 __all__ = ["ranking_of", "search_batch", "search_products", "similar_products"]
 
 logger = logging.getLogger("nearshelf.search")
-
-Encoded = tuple[VectorSpace, Vector] | None
 
 # Who measures waits for the model: an answer from keywords would be measured as if it were the model's.
 MEASURING_DEADLINE_S = 60.0
@@ -55,8 +56,7 @@ def _search(query: SearchQuery) -> SearchResult:
     check(query)
     watch = Stopwatch()
     parsed = parse(query.text)
-    with watch.timing("encode"):
-        encoded = _encode([(query, parsed)])[0]
+    (encoded,) = _encodings([(query, parsed)])
     return _answer(query, parsed, encoded, watch)
 
 
@@ -68,11 +68,9 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
         check(query)
     watch = Stopwatch()
     pairs = [(query, parse(query.text)) for query in queries]
-    with watch.timing("encode"):
-        encoded = _encode(pairs)
     return [
-        _answer(query, parsed, vector, watch.branch())
-        for (query, parsed), vector in zip(pairs, encoded, strict=True)
+        _answer(query, parsed, encoded, watch.branch())
+        for (query, parsed), encoded in zip(pairs, _encodings(pairs), strict=True)
     ]
 
 
@@ -93,11 +91,12 @@ def plan_of(query: SearchQuery) -> Plan:
     if (corrected := _correction(lexical)) is not None:
         parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
         lexical = analyse(parsed, corrected, rulebook)
-    encoded = None
+    encoded: Encoded = None
     if _wants_vector(query, parsed):
-        model_id = _configuration(query).model_id
-        (encoded,) = _vectors(model_id, [parsed.wanted], MEASURING_DEADLINE_S)
-    return _plan(query, parsed, lexical, encoded, rules_for(query, typed.wanted, corrected))
+        model = _model(_configuration(query).model_id)
+        (vector,) = encoding.query_vectors(model, [parsed.wanted], MEASURING_DEADLINE_S)
+        encoded = VectorSpace.of(model), vector
+    return _plan(query, parsed, lexical, lambda: encoded, rules_for(query, typed.wanted, corrected))
 
 
 def check(query: SearchQuery) -> None:
@@ -119,30 +118,66 @@ def check(query: SearchQuery) -> None:
     facets.check_names(query.facets)
 
 
-@stage("encode")
-def _encode(pairs: Sequence[tuple[SearchQuery, ParsedText]]) -> list[Encoded]:
-    """The vectors of the queries that need one; None for those whose model cannot be used."""
-    encoded: list[Encoded] = [None] * len(pairs)
+class _Encodings:
+    """Texts that are encoded together, from when they are known until one of their vectors is needed."""
+
+    def __init__(self, model_id: int | None, texts: Sequence[str]) -> None:
+        self._size = len(texts)
+        self._error: EncodingUnavailableError | None = None
+        try:
+            self._model = _model(model_id)
+            self.vectors = encoding.QueryVectors(self._model, texts)
+        except EncodingUnavailableError as error:
+            self._error = error
+
+    @cached_property
+    def found(self) -> list[Encoded]:
+        """One for each text; None where the model cannot be used."""
+        try:
+            if self._error is not None:
+                raise self._error
+            found = self.vectors.result()
+        except EncodingUnavailableError as error:
+            logger.warning("Answering from keywords alone: %s", error)
+            return [None] * self._size
+        note_stage("encode", self.vectors.took_ms)
+        return [(VectorSpace.of(self._model), vector) for vector in found]
+
+
+class _Encoding:
+    """The vector of one query, once it is there."""
+
+    def __init__(self, together: _Encodings | None = None, place: int = 0) -> None:
+        """Without anything, it is a query that needs none."""
+        self._together = together
+        self._place = place
+
+    def __call__(self) -> Encoded:
+        """Wait for it."""
+        return None if self._together is None else self._together.found[self._place]
+
+    @property
+    def took_ms(self) -> float:
+        """What it took by now."""
+        return self._together.vectors.took_ms if self._together is not None and self() is not None else 0.0
+
+
+def _encodings(pairs: Sequence[tuple[SearchQuery, ParsedText]]) -> list[_Encoding]:
+    """The vectors of queries, of which those that need one are being encoded."""
+    found = [_Encoding()] * len(pairs)
     wanting: dict[int | None, list[int]] = defaultdict(list)
     for place, (query, parsed) in enumerate(pairs):
         if _wants_vector(query, parsed):
             wanting[_configuration(query).model_id].append(place)
     for model_id, places in wanting.items():
-        try:
-            vectors = _vectors(model_id, [pairs[place][1].wanted for place in places])
-        except EncodingUnavailableError as error:
-            logger.warning("Answering from keywords alone: %s", error)
-            continue
-        for place, vector in zip(places, vectors, strict=True):
-            encoded[place] = vector
-    return encoded
+        together = _Encodings(model_id, [pairs[place][1].wanted for place in places])
+        for number, place in enumerate(places):
+            found[place] = _Encoding(together, number)
+    return found
 
 
-def _vectors(
-    model_id: int | None, texts: Sequence[str], deadline_s: float | None = None
-) -> list[tuple[VectorSpace, Vector]]:
-    model = encoding.active_model() if model_id is None else encoding.live_model(model_id)
-    return [(VectorSpace.of(model), vector) for vector in encoding.query_vectors(model, texts, deadline_s)]
+def _model(model_id: int | None) -> EmbeddingModel:
+    return encoding.active_model() if model_id is None else encoding.live_model(model_id)
 
 
 def _configuration(query: SearchQuery) -> RankingConfiguration:
@@ -154,27 +189,26 @@ def _wants_vector(query: SearchQuery, parsed: ParsedText) -> bool:
     return query.mode is not Mode.KEYWORD and bool(parsed.wanted)
 
 
-def _answer(query: SearchQuery, parsed: ParsedText, encoded: Encoded, watch: Stopwatch) -> SearchResult:
+def _answer(query: SearchQuery, parsed: ParsedText, encoded: _Encoding, watch: Stopwatch) -> SearchResult:
     with watch.timing("retrieve"):
         scope = resolve(query.filters)
         rulebook = rulebook_for(query)
         lexical = analyse(parsed, query.text, rulebook)
         corrected = _correction(lexical)
         rules = rules_for(query, parsed.wanted, corrected)
-    if corrected is not None:
-        parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
-        with watch.timing("encode"):
-            encoded = _encode([(query, parsed)])[0]
-    with watch.timing("retrieve"):
         if corrected is not None:
+            parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
+            (encoded,) = _encodings([(query, parsed)])
             lexical = analyse(parsed, corrected, rulebook)
         if not parsed.wanted:
             page = browse.page_of(query, scope, lexical.constraint("p"), rules)
         else:
             page = _page_of(query, _plan(query, parsed, lexical, encoded, rules), scope)
+        degraded = _wants_vector(query, parsed) and encoded() is None
+    watch.add("encode", encoded.took_ms)
     return replace(
         page,
-        degraded=_wants_vector(query, parsed) and encoded is None,
+        degraded=degraded,
         corrected=corrected,
         timings_ms=watch.read(),
         page=query.page,
@@ -193,15 +227,17 @@ def _correction(lexical: LexicalQuery) -> str | None:
 
 
 def _plan(
-    query: SearchQuery, parsed: ParsedText, lexical: LexicalQuery, encoded: Encoded, rules: tuple[Rule, ...]
+    query: SearchQuery,
+    parsed: ParsedText,
+    lexical: LexicalQuery,
+    encoded: Callable[[], Encoded],
+    rules: tuple[Rule, ...],
 ) -> Plan:
-    space, vector = encoded if encoded is not None else (None, None)
     return Plan(
         text=parsed.wanted,
-        mode=query.mode if encoded is not None else Mode.KEYWORD,
+        asked=query.mode,
         lexical=lexical,
-        vector=vector,
-        space=space,
+        encoded=encoded,
         configuration=_configuration(query),
         min_score=query.min_score or 0.0,
         rules=rules,

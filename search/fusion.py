@@ -1,12 +1,14 @@
 """Two rankings become one. Pure functions of plain values."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Scores = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
+Ranks = npt.NDArray[np.int64]  # from 1; 0: not in the ranking
 
 # Cormack, Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet" (2009).
 RRF_K = 60
@@ -30,33 +32,37 @@ def convex(semantic: Scores, keyword: Scores, semantic_weight: float) -> Scores:
     return semantic_weight * semantic + (1.0 - semantic_weight) * keyword
 
 
-def with_category_prior(scores: Scores, categories: Sequence[int | None], weight: float) -> Scores:
+def with_category_prior(scores: Scores, category_ids: Ids, weight: float) -> Scores:
     """Lift products of the categories that the best candidates come from: what most of them are is what is meant.
 
     Each product gains `weight` times the share of its category among the best PRIOR_DEPTH, and the sum is scaled
-    back to 0..1. A product without a category gains nothing.
+    back to 0..1. A product without a category (0) gains nothing.
     """
     if weight <= 0 or not len(scores):
         return scores
-    best = np.argsort(-scores, kind="stable")[:PRIOR_DEPTH]
-    votes = Counter(categories[place] for place in best)
-    share = np.array([0.0 if one is None else votes[one] / len(best) for one in categories])
+    best = category_ids[np.argsort(-scores, kind="stable")[:PRIOR_DEPTH]]
+    share = (category_ids[:, np.newaxis] == best).mean(axis=1) * (category_ids != 0)
     return (scores + weight * share) / (1.0 + weight)
 
 
-def reciprocal_rank(
-    product_ids: Sequence[int], rankings: Sequence[Mapping[int, int]], k: int = RRF_K
-) -> Scores:
-    """Sum of 1 / (k + rank) over the rankings (ranks from 1), scaled so that first in all of them is 1."""
+def reciprocal_rank(rankings: Sequence[Ranks], k: int = RRF_K) -> Scores:
+    """Sum of 1 / (k + rank) over the rankings, scaled so that first in all of them is 1."""
     best = len(rankings) / (k + 1)
-    return np.array(
-        [sum(1.0 / (k + ranking[pk]) for ranking in rankings if pk in ranking) / best for pk in product_ids]
-    )
+    return np.sum([np.where(ranks > 0, 1.0 / (k + ranks), 0.0) for ranks in rankings], axis=0) / best
 
 
-def ranks(product_ids: Sequence[int]) -> dict[int, int]:
-    """Ranks from 1 of products that are in order."""
-    return {product_id: rank for rank, product_id in enumerate(product_ids, start=1)}
+def ranks(product_ids: Ids, ranking: Ids) -> Ranks:
+    """The ranks of products in a ranking, which has its best product first."""
+    return aligned(product_ids, ranking, np.arange(1, len(ranking) + 1), 0)
+
+
+def aligned(wanted: Ids, keys: Ids, values: npt.NDArray[Any], missing: float) -> npt.NDArray[Any]:
+    """The value of each wanted key; `missing` where there is none. `keys` and `values` run parallel."""
+    if not len(keys):
+        return np.full(len(wanted), missing, dtype=values.dtype)
+    order = np.argsort(keys)
+    places = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
+    return np.where(keys[places] == wanted, values[places], np.asarray(missing, dtype=values.dtype))
 
 
 def cut(scores: Scores, relative: float, absolute: float) -> npt.NDArray[np.bool_]:

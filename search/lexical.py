@@ -8,15 +8,17 @@ term weights is the product's BM25 score.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
 
 from catalog.lexical import LEXICAL_DIMENSIONS
 from search.scope import NOTHING, Condition, Scope
-from search.statements import fetch, id_array
+from search.statements import Flags, Floats, Ids, Kind, fetch_columns, id_array
 from search.trace import stage
 
 # Rows that one query may score; beyond, common words only add to the score of what rarer words found.
-CANDIDATE_BUDGET = 6_000
+CANDIDATE_BUDGET = 3_000
 PART_NUMBER_DOCUMENTS = 20
 # The planner does not know that a filter on search_vector fetches a big value for every row it looks at.
 GIN_SETTINGS = {"enable_seqscan": "off"}
@@ -125,16 +127,23 @@ def phrase_sql(lexemes: Sequence[Lexeme]) -> str:
     return " <-> ".join(lexeme.quoted for lexeme in lexemes)
 
 
-class Match(NamedTuple):
-    """A product that has words of the query."""
+@dataclass(frozen=True)
+class Matches:
+    """Products that have words of a query, best first. The arrays run parallel."""
 
-    product_id: int
-    bm25: float
-    is_exact: bool  # its SKU or its name is the query
+    product_ids: Ids
+    bm25: Floats
+    is_exact: Flags  # SKU or name is the query
+
+    def __len__(self) -> int:
+        return len(self.product_ids)
+
+
+NO_MATCHES = Matches(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.bool_))
 
 
 @stage("keyword")
-def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[Match]:
+def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> Matches:
     """The best products for the words of a query.
 
     Best first, at most `limit`; never more than the filters keep.
@@ -158,25 +167,32 @@ def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> list[Ma
         sql += f"SELECT p.id, %s, true FROM catalog_product AS p WHERE p.sku = ANY(%s) AND {condition.sql}"
         params = (*params, query.ceiling, list(query.codes), *condition.params)
     if not sql:
-        return []
-    best: dict[int, tuple[float, bool]] = {}
-    for product_id, score, exact in fetch(sql, params, GIN_SETTINGS):
-        kept = best.get(product_id, (0.0, False))
-        best[product_id] = (max(score, kept[0]), exact or kept[1])
-    matches = [Match(product_id, score, exact) for product_id, (score, exact) in best.items()]
-    return sorted(matches, key=lambda match: (-match.is_exact, -match.bm25, -match.product_id))[:limit]
+        return NO_MATCHES
+    found, scores, exact = fetch_columns((Kind.ID, Kind.FLOAT, Kind.FLAG), sql, params, GIN_SETTINGS)
+    return _best_first(found, scores, exact, limit)
+
+
+def _best_first(found: Ids, scores: Floats, exact: Flags, limit: int) -> Matches:
+    """Matches of products of which some were found twice, by a code and by their words."""
+    product_ids, places = np.unique(found, return_inverse=True)
+    bm25, is_exact = np.zeros(len(product_ids)), np.zeros(len(product_ids), dtype=np.bool_)
+    np.maximum.at(bm25, places, scores)
+    np.logical_or.at(is_exact, places, exact)
+    order = np.lexsort((-product_ids, -bm25, ~is_exact))[:limit]
+    return Matches(product_ids[order], bm25[order], is_exact[order])
 
 
 @stage("keyword")
-def keyword_scores(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, float]:
-    """BM25 of given products, 0 left out; for candidates that the semantic leg alone has found."""
-    if not query.idf or not product_ids:
-        return {}
-    rows = fetch(
+def keyword_scores(query: LexicalQuery, product_ids: Ids) -> tuple[Ids, Floats]:
+    """BM25 of given products, in no order; for candidates that the semantic leg alone has found."""
+    if not query.idf or not len(product_ids):
+        return NO_MATCHES.product_ids, NO_MATCHES.bm25
+    found, bm25 = fetch_columns(
+        (Kind.ID, Kind.FLOAT),
         "SELECT id, -(lexical_weights <#> %s::sparsevec) FROM catalog_product WHERE id = ANY(%s::bigint[])",
-        (query.weights, id_array(product_ids)),
+        (query.weights, id_array(product_ids.tolist())),
     )
-    return {product_id: score for product_id, score in rows if score > 0}
+    return found, bm25
 
 
 def candidate_sql(groups: Sequence[Group]) -> str:

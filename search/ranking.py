@@ -1,6 +1,6 @@
 """One ranked result set: the candidates of both legs, fused and cut off. Total, facets and pages all read this."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,16 +10,19 @@ import numpy.typing as npt
 from search import fusion
 from search.configuration import Fusion, RankingConfiguration
 from search.fusion import Scores
-from search.lexical import LexicalQuery, Match, keyword_candidates, keyword_scores
+from search.lexical import NO_MATCHES, LexicalQuery, Matches, keyword_candidates, keyword_scores
 from search.merchandising.rules import Rule
 from search.query import MAX_DEPTH, Mode
 from search.scope import Scope
-from search.semantic import Neighbour, Vector, VectorSpace, nearest, similarities
+from search.semantic import NOBODY, Neighbours, Vector, VectorSpace, nearest, similarities
+from search.statements import Flags, Ids
 from search.trace import stage
 
 # An exact name or SKU is first; nothing else scores as much.
 EXACT_SCORE = 1.0
 BEST_INEXACT_SCORE = 0.999
+
+Encoded = tuple[VectorSpace, Vector] | None  # None: the model cannot be used
 
 
 @dataclass(frozen=True)
@@ -27,25 +30,29 @@ class Plan:
     """A query ready to be run under any scope."""
 
     text: str  # what is looked for, in words
-    mode: Mode  # what really answers: keyword where a search is degraded
+    asked: Mode
     lexical: LexicalQuery
-    vector: Vector | None
-    space: VectorSpace | None
+    encoded: Callable[[], Encoded]  # waits for the query's vector
     configuration: RankingConfiguration
     min_score: float
     rules: tuple[Rule, ...] = ()  # staff's, for this query, in the order in which they count
 
+    @property
+    def mode(self) -> Mode:
+        """What really answers: keyword where a search is degraded."""
+        return Mode.KEYWORD if self.encoded() is None else self.asked
+
 
 @dataclass(frozen=True)
 class Ranking:
-    """Products best first. The arrays run parallel to `product_ids`."""
+    """Products best first. The arrays of scores run parallel to `product_ids`."""
 
     product_ids: list[int]
     scores: Scores
     semantic: Scores  # NaN: no vector yet, or not asked
     keyword: Scores
-    semantic_ranks: dict[int, int]
-    keyword_ranks: dict[int, int]
+    semantic_order: Ids  # what each leg found by itself, best first
+    keyword_order: Ids
     is_complete: bool  # False: a leg stopped at its depth, so there may be more
     rerank: dict[int, float] = field(default_factory=dict)  # the cross-encoder's scores, where it was asked
     notes: dict[int, dict[str, Any]] = field(default_factory=dict)  # what staff's rules did, by product
@@ -57,26 +64,32 @@ class Ranking:
         explained = {
             "score": round(float(self.scores[place]), 4),
             "semantic_score": None if np.isnan(cosine) else round(cosine, 4),
-            "semantic_rank": self.semantic_ranks.get(product_id),
+            "semantic_rank": _rank_of(product_id, self.semantic_order),
             "keyword_score": round(float(self.keyword[place]), 4),
-            "keyword_rank": self.keyword_ranks.get(product_id),
+            "keyword_rank": _rank_of(product_id, self.keyword_order),
         }
         if product_id in self.rerank:
             explained["rerank_score"] = round(self.rerank[product_id], 4)
         return explained | self.notes.get(product_id, {})
 
 
-@dataclass
-class Candidates:
-    """What both legs found. The arrays run parallel to `product_ids`; NaN: no vector."""
+def _rank_of(product_id: int, order: Ids) -> int | None:
+    """From 1; None where a product is not among them."""
+    places = np.flatnonzero(order == product_id)
+    return int(places[0]) + 1 if len(places) else None
 
-    product_ids: list[int]
+
+@dataclass(frozen=True)
+class Candidates:
+    """What both legs found. The arrays but the orders run parallel to `product_ids`."""
+
+    product_ids: Ids
     bm25: Scores
-    cosine: Scores
-    categories: list[int | None]
-    is_exact: npt.NDArray[np.bool_]
-    keyword_ranks: dict[int, int]
-    semantic_ranks: dict[int, int]
+    cosine: Scores  # NaN: no vector
+    category_ids: Ids  # 0: none, or no vector
+    is_exact: Flags
+    semantic_order: Ids
+    keyword_order: Ids
     keyword_is_complete: bool
     semantic_edge: int | None  # the last product that the semantic leg brought, where it stopped at its depth
 
@@ -89,46 +102,60 @@ def rank(plan: Plan, scope: Scope) -> Ranking:
     scores = np.minimum(_fuse(plan, found, semantic, keyword), BEST_INEXACT_SCORE)
     scores[found.is_exact] = EXACT_SCORE
     order = _order(plan, found.product_ids, scores)
-    shown = [found.product_ids[place] for place in order]
+    shown = found.product_ids[order]
     return Ranking(
-        product_ids=shown,
+        product_ids=shown.tolist(),
         scores=scores[order],
         semantic=semantic[order],
         keyword=keyword[order],
-        semantic_ranks=found.semantic_ranks,
-        keyword_ranks=found.keyword_ranks,
+        semantic_order=found.semantic_order,
+        keyword_order=found.keyword_order,
         # Where the deepest semantic candidate is not cut off, there are others below it.
         is_complete=found.keyword_is_complete
         and len(order) < MAX_DEPTH
-        and (found.semantic_edge is None or found.semantic_edge not in set(shown)),
+        and (found.semantic_edge is None or found.semantic_edge not in shown),
     )
 
 
 def candidates(plan: Plan, scope: Scope) -> Candidates:
-    """The union of both legs, in which each candidate has both scores."""
-    matches: list[Match] = []
-    if plan.mode is not Mode.SEMANTIC:
+    """The union of both legs, in which each candidate has both scores.
+
+    Words come first, for the query's vector is being made meanwhile.
+    """
+    matches = NO_MATCHES
+    if plan.asked is not Mode.SEMANTIC or plan.mode is Mode.KEYWORD:
         matches = keyword_candidates(plan.lexical, scope, MAX_DEPTH)
     neighbours = _semantic_candidates(plan, scope, matches)
-    bm25 = {match.product_id: match.bm25 for match in matches}
-    near = {neighbour.product_id: neighbour for neighbour in neighbours}
-    product_ids = list(dict.fromkeys([*bm25, *near]))
-    if plan.mode is Mode.HYBRID and plan.space is not None and plan.vector is not None:
-        missing = [product_id for product_id in product_ids if product_id not in near]
-        near |= {one.product_id: one for one in similarities(plan.space, plan.vector, missing)}
-        bm25 |= keyword_scores(plan.lexical, [pk for pk in product_ids if pk not in bm25])
-    exact = {match.product_id for match in matches if match.is_exact}
+    product_ids = np.concatenate([matches.product_ids, _without(neighbours.product_ids, matches.product_ids)])
+    near, (worded, bm25) = _both_scores(plan, matches, neighbours)
     return Candidates(
         product_ids=product_ids,
-        bm25=np.array([bm25.get(pk, 0.0) for pk in product_ids], dtype=np.float64),
-        cosine=np.array([near[pk].cosine if pk in near else np.nan for pk in product_ids], dtype=np.float64),
-        categories=[near[pk].category_id if pk in near else None for pk in product_ids],
-        is_exact=np.array([pk in exact for pk in product_ids], dtype=bool),
-        keyword_ranks=fusion.ranks([match.product_id for match in matches]),
-        semantic_ranks=fusion.ranks([neighbour.product_id for neighbour in neighbours]),
+        bm25=fusion.aligned(product_ids, worded, bm25, 0.0),
+        cosine=fusion.aligned(product_ids, near.product_ids, near.cosines, np.nan),
+        category_ids=fusion.aligned(product_ids, near.product_ids, near.category_ids, 0),
+        is_exact=fusion.aligned(product_ids, matches.product_ids, matches.is_exact, False),
+        semantic_order=neighbours.product_ids,
+        keyword_order=matches.product_ids,
         keyword_is_complete=len(matches) < MAX_DEPTH,
-        semantic_edge=neighbours[-1].product_id if len(neighbours) == _semantic_depth(plan) else None,
+        semantic_edge=neighbours.product_ids[-1] if len(neighbours) == _semantic_depth(plan) else None,
     )
+
+
+def _both_scores(
+    plan: Plan, matches: Matches, neighbours: Neighbours
+) -> tuple[Neighbours, tuple[Ids, Scores]]:
+    """What is known of the meaning and of the words of candidates; in a hybrid search, of all of them."""
+    encoded = plan.encoded()
+    if plan.mode is not Mode.HYBRID or encoded is None:
+        return neighbours, (matches.product_ids, matches.bm25)
+    space, vector = encoded
+    near = neighbours + similarities(space, vector, _without(matches.product_ids, neighbours.product_ids))
+    others, bm25 = keyword_scores(plan.lexical, _without(neighbours.product_ids, matches.product_ids))
+    return near, (np.concatenate([matches.product_ids, others]), np.concatenate([matches.bm25, bm25]))
+
+
+def _without(product_ids: Ids, others: Ids) -> Ids:
+    return product_ids[fusion.ranks(product_ids, others) == 0]
 
 
 def _semantic_depth(plan: Plan) -> int:
@@ -136,14 +163,16 @@ def _semantic_depth(plan: Plan) -> int:
 
 
 @stage("semantic")
-def _semantic_candidates(plan: Plan, scope: Scope, matches: Sequence[Match]) -> list[Neighbour]:
+def _semantic_candidates(plan: Plan, scope: Scope, matches: Matches) -> Neighbours:
     """What is near enough in meaning. A part number that the catalogue has means nothing but itself."""
-    if plan.mode is Mode.KEYWORD or plan.space is None or plan.vector is None:
-        return []
-    if plan.mode is Mode.HYBRID and matches and plan.lexical.is_part_number:
-        return []
-    found = nearest(plan.space, plan.vector, scope, _semantic_depth(plan), plan.lexical.constraint("x"))
-    return [neighbour for neighbour in found if neighbour.cosine >= plan.configuration.semantic_floor]
+    encoded = plan.encoded()
+    if plan.mode is Mode.KEYWORD or encoded is None:
+        return NOBODY
+    if plan.mode is Mode.HYBRID and len(matches) and plan.lexical.is_part_number:
+        return NOBODY
+    space, vector = encoded
+    found = nearest(space, vector, scope, _semantic_depth(plan), plan.lexical.constraint("x"))
+    return found.first(int(np.count_nonzero(found.cosines >= plan.configuration.semantic_floor)))
 
 
 @stage("fusion")
@@ -153,19 +182,19 @@ def _fuse(plan: Plan, found: Candidates, semantic: Scores, keyword: Scores) -> S
     if plan.mode is Mode.SEMANTIC:
         return np.nan_to_num(semantic)
     if plan.configuration.fusion is Fusion.RRF:
-        return fusion.reciprocal_rank(found.product_ids, [found.semantic_ranks, found.keyword_ranks])
+        orders = (found.semantic_order, found.keyword_order)
+        return fusion.reciprocal_rank([fusion.ranks(found.product_ids, order) for order in orders])
     # A product whose vector is still to come is judged by its words.
     known = np.where(np.isnan(semantic), keyword, semantic)
     fused = fusion.convex(known, keyword, plan.configuration.semantic_weight)
-    return fusion.with_category_prior(fused, found.categories, plan.configuration.category_weight)
+    return fusion.with_category_prior(fused, found.category_ids, plan.configuration.category_weight)
 
 
 @stage("fusion")
-def _order(plan: Plan, product_ids: Sequence[int], scores: Scores) -> npt.NDArray[np.intp]:
+def _order(plan: Plan, product_ids: Ids, scores: Scores) -> npt.NDArray[np.intp]:
     """Places of the products that stay, best first; of equals the newer product."""
     # Reciprocal ranks say nothing of how good a hit is, so no share of the best one is a limit.
     by_rank = plan.mode is Mode.HYBRID and plan.configuration.fusion is Fusion.RRF
     relative = 0.0 if by_rank else plan.configuration.cutoff
     stays = np.flatnonzero(fusion.cut(scores, relative, plan.min_score))
-    ids = np.array(product_ids, dtype=np.int64)
-    return stays[np.lexsort((-ids[stays], -scores[stays]))][:MAX_DEPTH]
+    return stays[np.lexsort((-product_ids[stays], -scores[stays]))][:MAX_DEPTH]

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from django.conf import settings
 
 from embeddings.models import EmbeddingModel
 from search.scope import NOTHING, Condition, Scope
-from search.statements import fetch, id_array
+from search.statements import Floats, Ids, Kind, fetch, fetch_columns, id_array
 from search.terms import catalogue_size
 from search.trace import Route, stage, took
 
@@ -74,12 +74,31 @@ class VectorSpace:
         return f"embeddings_productembedding AS e WHERE e.model_id = {int(self.model_id)} AND e.vector IS NOT NULL"
 
 
-class Neighbour(NamedTuple):
-    """A product near a vector."""
+@dataclass(frozen=True)
+class Neighbours:
+    """Products near a vector, the nearest first where they were looked for. The arrays run parallel."""
 
-    product_id: int
-    cosine: float  # -1..1
-    category_id: int | None
+    product_ids: Ids
+    cosines: Floats  # -1..1
+    category_ids: Ids  # 0: none
+
+    def __len__(self) -> int:
+        return len(self.product_ids)
+
+    def __add__(self, other: "Neighbours") -> "Neighbours":
+        return Neighbours(
+            np.concatenate([self.product_ids, other.product_ids]),
+            np.concatenate([self.cosines, other.cosines]),
+            np.concatenate([self.category_ids, other.category_ids]),
+        )
+
+    def first(self, number: int) -> "Neighbours":
+        """The first of them."""
+        return Neighbours(self.product_ids[:number], self.cosines[:number], self.category_ids[:number])
+
+
+NOBODY = Neighbours(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
+_COLUMNS = (Kind.ID, Kind.FLOAT, Kind.ID)  # those of `VectorSpace.columns`
 
 
 def nearest(
@@ -89,7 +108,7 @@ def nearest(
     limit: int,
     constraint: Condition = NOTHING,
     exclude: Sequence[int] = (),
-) -> list[Neighbour]:
+) -> Neighbours:
     """The `limit` nearest active products within `scope`, best first.
 
     `constraint` speaks of a product `x`; `exclude` are product ids that may not appear.
@@ -166,21 +185,20 @@ def _fits(space: VectorSpace, literal: str, scope: Scope, share: float) -> bool:
 
 
 @stage("semantic")
-def similarities(space: VectorSpace, vector: Vector, product_ids: Sequence[int]) -> list[Neighbour]:
+def similarities(space: VectorSpace, vector: Vector, product_ids: Ids) -> Neighbours:
     """How near given products are, in no order; those without a vector are left out."""
-    if not product_ids:
-        return []
+    if not len(product_ids):
+        return NOBODY
     return _neighbours(
         f"SELECT {space.columns} FROM {space.table} AND e.product_id = ANY(%s::bigint[])",
-        (vector_literal(vector), id_array(product_ids)),
+        (vector_literal(vector), id_array(product_ids.tolist())),
     )
 
 
-def _neighbours(
-    sql: str, params: Sequence[Any], planner: Mapping[str, object] | None = None
-) -> list[Neighbour]:
+def _neighbours(sql: str, params: Sequence[Any], planner: Mapping[str, object] | None = None) -> Neighbours:
     """Run a statement that selects `VectorSpace.columns`."""
-    return [Neighbour(pk, 1.0 - distance, category) for pk, distance, category in fetch(sql, params, planner)]
+    product_ids, distances, category_ids = fetch_columns(_COLUMNS, sql, params, planner)
+    return Neighbours(product_ids, 1.0 - distances, category_ids)
 
 
 def read_vectors(space: VectorSpace, product_ids: Sequence[int]) -> dict[int, Vector]:
@@ -202,7 +220,7 @@ def vector_literal(vector: Vector) -> str:
     ).decode()
 
 
-def _exact(space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int) -> list[Neighbour]:
+def _exact(space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int) -> Neighbours:
     """Compare every row that the filters keep, found through the catalogue's indexes on price and brand.
 
     The ids go into one array, in whose order the index on vectors is read once: a join would look each one up.
@@ -245,7 +263,7 @@ def _walked(scope: Scope, share: float) -> Condition:
 
 def _by_index(
     space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int, share: float
-) -> list[Neighbour]:
+) -> Neighbours:
     """Walk the HNSW graph until enough rows have passed the filters, then put them in order.
 
     The first rows that the graph offers under a filter are not always the nearest, so it is walked over as many as
@@ -261,10 +279,10 @@ def _by_index(
     else:
         fetched = max(limit, FILTERED_MARGIN + math.ceil(share * settings.SEARCH_FILTERED_ROWS))
     patience = math.ceil(WALK_PATIENCE * fetched / max(share, 1e-6))
-    rows = fetch(
-        f"SELECT *, count(*) OVER () FROM (SELECT {space.columns} FROM {space.table} AND {where.sql}"
-        f" ORDER BY {space.distance} LIMIT %s) AS found ORDER BY distance + 0, product_id DESC LIMIT %s",
-        (literal, *where.params, literal, fetched, limit),
+    found = _neighbours(
+        f"SELECT * FROM (SELECT {space.columns} FROM {space.table} AND {where.sql}"
+        f" ORDER BY {space.distance} LIMIT %s) AS walked ORDER BY distance + 0, product_id DESC",
+        (literal, *where.params, literal, fetched),
         {
             **WALK_SETTINGS,
             "hnsw.iterative_scan": "relaxed_order",
@@ -273,6 +291,4 @@ def _by_index(
             "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
         },
     )
-    if not is_open and (not rows or rows[0][3] < fetched):
-        return []
-    return [Neighbour(pk, 1.0 - distance, category) for pk, distance, category, _ in rows]
+    return found.first(limit) if is_open or len(found) == fetched else NOBODY

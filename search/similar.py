@@ -159,7 +159,8 @@ def _weighted_sum(weights: dict[int, float], vectors: dict[int, Vector]) -> Vect
 
 def _by_vector(space: VectorSpace, vector: Vector, wanted: _Wanted) -> Found:
     found = nearest(space, vector, wanted.scope, wanted.pool, exclude=wanted.exclude)
-    scored = [(one.product_id, min(1.0, max(0.0, one.cosine))) for one in found]
+    scores = fusion.normalise_semantic(found.cosines)
+    scored = zip(found.product_ids.tolist(), scores.tolist(), strict=True)
     kept = [(pk, score) for pk, score in scored if score >= wanted.min_score]
     if wanted.diversity > 0:
         vectors = read_vectors(space, [pk for pk, _ in kept])
@@ -173,9 +174,10 @@ def _by_words(seed: Product, wanted: _Wanted) -> Found:
     query = replace(analyse(parse(f"{text} "), text), codes=())
     found: dict[int, float] = {}
     for scope in dict.fromkeys((_within_category(wanted.scope, seed), wanted.scope)):
-        for match in keyword_candidates(query, scope, wanted.limit + len(wanted.exclude)):
-            if match.product_id not in wanted.exclude:
-                found.setdefault(match.product_id, match.bm25)
+        matches = keyword_candidates(query, scope, wanted.limit + len(wanted.exclude))
+        for product_id, bm25 in zip(matches.product_ids.tolist(), matches.bm25.tolist(), strict=True):
+            if product_id not in wanted.exclude:
+                found.setdefault(product_id, bm25)
         if len(found) >= wanted.limit:
             break
     scores = fusion.normalise_keyword(np.array(list(found.values())), query.ceiling)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Times the steps of one answer, in milliseconds."""
+    """Times the steps of one answer, in milliseconds. Steps may overlap."""
 
     def __init__(self) -> None:
         self._started = time.perf_counter()
@@ -19,7 +19,11 @@ class Stopwatch:
         try:
             yield
         finally:
-            self._steps[step] = self._steps.get(step, 0.0) + 1000 * (time.perf_counter() - started)
+            self.add(step, 1000 * (time.perf_counter() - started))
+
+    def add(self, step: str, ms: float) -> None:
+        """Add what went on beside other steps."""
+        self._steps[step] = self._steps.get(step, 0.0) + ms
 
     def branch(self) -> "Stopwatch":
         """A watch of its own for one answer of several, with the shared steps on it."""

@@ -59,6 +59,13 @@ def stage(name: str) -> Iterator[None]:
         trace.stage = ""
 
 
+def note_stage(name: str, ms: float) -> None:
+    """Add what went on beside other stages to one of its own."""
+    trace = _trace.get()
+    if trace is not None:
+        trace.stages_ms[name] = trace.stages_ms.get(name, 0.0) + ms
+
+
 def took(route: Route) -> None:
     """Note the route of the result set itself; that of a facet's wider set is not asked for."""
     trace = _trace.get()

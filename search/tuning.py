@@ -11,8 +11,8 @@ from search import fusion, relevance
 from search.configuration import RankingConfiguration
 from search.engine import plan_of
 from search.evaluation import Judgments
-from search.fusion import Scores
-from search.query import MAX_DEPTH, Mode, SearchQuery
+from search.fusion import Ids, Scores
+from search.query import Mode, SearchQuery
 from search.ranking import candidates
 from search.scope import Scope
 
@@ -29,12 +29,12 @@ class JudgedCandidates:
     skus: list[str]
     semantic: Scores
     keyword: Scores
-    categories: list[int | None]
+    category_ids: Ids
 
     def figures(self, configuration: RankingConfiguration) -> tuple[float, float]:
         """nDCG@10 and its judged-only form with the weights of a configuration."""
         scores = fusion.convex(self.semantic, self.keyword, configuration.semantic_weight)
-        scores = fusion.with_category_prior(scores, self.categories, configuration.category_weight)
+        scores = fusion.with_category_prior(scores, self.category_ids, configuration.category_weight)
         ranking = [self.skus[place] for place in np.argsort(-scores, kind="stable")]
         return relevance.ndcg(ranking, self.judged), relevance.ndcg_judged(ranking, self.judged)
 
@@ -62,7 +62,7 @@ def gather(judgments: Judgments) -> list[JudgedCandidates]:
     for query, judged in judgments.items():
         plan = plan_of(SearchQuery(query, mode=Mode.HYBRID, rules=False))
         found = candidates(plan, Scope())
-        ids = found.product_ids[: 2 * MAX_DEPTH]
+        ids = found.product_ids.tolist()
         skus = dict(Product.objects.filter(pk__in=ids).values_list("pk", "sku"))
         keyword = fusion.normalise_keyword(found.bm25, plan.lexical.ceiling)
         semantic = fusion.normalise_semantic(found.cosine)
@@ -72,7 +72,7 @@ def gather(judgments: Judgments) -> list[JudgedCandidates]:
                 skus=[skus.get(pk, "") for pk in ids],
                 semantic=np.where(np.isnan(semantic), keyword, semantic),
                 keyword=keyword,
-                categories=found.categories,
+                category_ids=found.category_ids,
             )
         )
     return gathered

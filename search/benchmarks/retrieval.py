@@ -48,7 +48,7 @@ def contestants(model: EmbeddingModel, lance: Lance | None) -> dict[str, Find]:
     """What is compared, by the prefix of its figures."""
     space = VectorSpace.of(model)
     found: dict[str, Find] = {
-        "": lambda vector, scope: [one.product_id for one in nearest(space, vector, scope, LIMIT)],
+        "": lambda vector, scope: nearest(space, vector, scope, LIMIT).product_ids.tolist(),
         "pgvector_": lambda vector, scope: _plain(space, vector, scope),
     }
     if lance is not None:

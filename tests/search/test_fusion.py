@@ -13,9 +13,17 @@ def test_convex_fusion_weighs_both_scores() -> None:
 
 
 def test_rank_fusion_of_the_first_in_both_is_one() -> None:
-    scores = fusion.reciprocal_rank([7, 8, 9], [{7: 1, 8: 2}, {7: 1, 9: 2}])
+    ids = np.array([7, 8, 9])
+    scores = fusion.reciprocal_rank([fusion.ranks(ids, np.array(one)) for one in ([7, 8], [7, 9])])
     assert scores[0] == pytest.approx(1.0)
     assert scores[1] == scores[2] < 0.5
+
+
+def test_what_a_ranking_lacks_has_no_rank() -> None:
+    wanted = np.array([5, 7, 6])
+    assert fusion.ranks(wanted, np.array([7, 9, 5])).tolist() == [3, 1, 0]
+    assert fusion.ranks(wanted, np.array([], dtype=np.int64)).tolist() == [0, 0, 0]
+    assert fusion.reciprocal_rank([fusion.ranks(wanted, np.array([7]))]).tolist() == [0, 1, 0]
 
 
 def test_bm25_is_scaled_by_the_most_it_can_give() -> None:
@@ -31,8 +39,8 @@ def test_the_cut_off_is_relative_to_the_best_and_drops_zero() -> None:
 
 
 def test_products_of_the_prevailing_category_are_lifted() -> None:
-    scores = fusion.with_category_prior(np.array([0.5, 0.49, 0.495]), [1, 1, 2], 0.1)
+    scores = fusion.with_category_prior(np.array([0.5, 0.49, 0.495]), np.array([1, 1, 2]), 0.1)
     assert scores.argsort()[::-1].tolist() == [0, 1, 2]
     assert scores.max() <= 1
-    unchanged = fusion.with_category_prior(np.array([0.5]), [None], 0.1)
+    unchanged = fusion.with_category_prior(np.array([0.5]), np.array([0]), 0.1)
     assert unchanged[0] == pytest.approx(0.5 / 1.1)
