@@ -1,5 +1,6 @@
 """The shop's tree of categories with what is in it."""
 
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -23,14 +24,19 @@ class CategoryNode:
 
 
 _kept: tuple[float, list[CategoryNode]] | None = None
+_reading = threading.Lock()
 
 
 def category_tree() -> list[CategoryNode]:
-    """The tree as it was at most KEPT_FOR_S seconds ago."""
+    """The tree as it was about KEPT_FOR_S seconds ago at most: while one thread reads, the others show what they have."""
     global _kept
-    if _kept is None or time.monotonic() >= _kept[0]:
-        _kept = (time.monotonic() + KEPT_FOR_S, read_category_tree())
-    return _kept[1]
+    kept = _kept
+    if kept is not None and (time.monotonic() < kept[0] or _reading.locked()):
+        return kept[1]
+    with _reading:
+        if _kept is None or time.monotonic() >= _kept[0]:
+            _kept = (time.monotonic() + KEPT_FOR_S, read_category_tree())
+        return _kept[1]
 
 
 def forget() -> None:
