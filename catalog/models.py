@@ -216,6 +216,8 @@ class Product(models.Model):
             # With the id, so that whoever wants the products of a price or a brand reads the index alone.
             models.Index(fields=["price", "id"], name="product_price_id"),
             models.Index(fields=["brand", "id"], name="product_brand_id"),
+            # Categories are counted from it alone.
+            models.Index(fields=["category"], name="product_active_category", condition=Q(is_active=True)),
         ]
         constraints = [
             models.CheckConstraint(

@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from catalog.models import Category
+from catalog.models import Category, Product
 
 # Levels that are shown; JSON that is nested much deeper cannot be written, nor read by most.
 MAX_DEPTH = 100
@@ -28,7 +28,7 @@ _reading = threading.Lock()
 
 
 def category_tree() -> list[CategoryNode]:
-    """The tree as it was about KEPT_FOR_S seconds ago at most: while one thread reads, the others show what they have."""
+    """The tree as it was KEPT_FOR_S seconds ago at most; while one thread reads, the others show what they have."""
     global _kept
     kept = _kept
     if kept is not None and (time.monotonic() < kept[0] or _reading.locked()):
@@ -46,16 +46,13 @@ def forget() -> None:
 
 
 def read_category_tree() -> list[CategoryNode]:
-    """The roots of the tree, by path, in one query. Below MAX_DEPTH levels, categories are only counted."""
-    rows = (
-        Category.objects.with_product_counts()
-        .order_by("path")
-        .values_list("pk", "parent_id", "slug", "name", "path", "product_count")
-    )
+    """The roots of the tree, by path, in two queries. Below MAX_DEPTH levels, categories are only counted."""
+    counts = Product.objects.active().count_by_category()
+    rows = Category.objects.order_by("path").values_list("pk", "parent_id", "slug", "name", "path")
     nodes: dict[int, CategoryNode] = {}
     parents: dict[int, int | None] = {}
-    for pk, parent, slug, name, path, count in rows:
-        nodes[pk] = CategoryNode(slug, name, path, count)
+    for pk, parent, slug, name, path in rows:
+        nodes[pk] = CategoryNode(slug, name, path, counts.get(pk, 0))
         parents[pk] = parent
     # A path is longer than its parent's: from the longest on, every count is complete when it is passed up.
     for pk in sorted(nodes, key=lambda one: len(nodes[one].path), reverse=True):
