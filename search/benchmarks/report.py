@@ -49,6 +49,8 @@ def show(console: Console, measured: dict[str, Any]) -> None:
         console.print(_semantic(measured["semantic"]))
     for clients, endpoints in measured["http"].items():
         console.print(_http(clients.partition("_")[2], endpoints))
+    if measured["stages"]:
+        console.print(_stages(measured["stages"]))
     if figures := measured["search_log"]:
         waited = ", ".join(f"{name.removesuffix('_ms')} {value:.3f} ms" for name, value in figures.items())
         console.print(f"Logging a search adds {waited}.", highlight=False)
@@ -77,6 +79,16 @@ def _http(clients: str, endpoints: dict[str, dict[str, float]]) -> Table:
         table.add_column(heading, justify="left" if heading == "Endpoint" else "right")
     for name, figures in endpoints.items():
         table.add_row(name, *(f"{value:.1f}" for value in figures.values()))
+    return table
+
+
+def _stages(kinds: dict[str, dict[str, dict[str, float]]]) -> Table:
+    table = Table(title="Stages of a search: milliseconds")
+    for heading in ("Search", "Stage", "p50", "p95"):
+        table.add_column(heading, justify="left" if heading in ("Search", "Stage") else "right")
+    for kind, stages in kinds.items():
+        for stage, figures in stages.items():
+            table.add_row(kind, stage, *(f"{value:.1f}" for value in figures.values()))
     return table
 
 

@@ -54,6 +54,10 @@ def test_a_small_benchmark_measures_everything_and_leaves_nothing(tmp_path, make
         assert all(figures.keys() == HTTP_KEYS for figures in endpoints.values())
         assert endpoints["search_hybrid"]["encode_p50_ms"] > 0
         assert endpoints["search_keyword"]["encode_p50_ms"] == 0
+    stages = measured["stages"]
+    assert stages["hybrid"].keys() >= {"encode", "words", "keyword", "semantic", "fusion", "hydrate", "whole"}
+    assert "encode" not in stages["keyword"]
+    assert all(0 < one["p50_ms"] <= one["p95_ms"] for one in stages["facets"].values())
     assert measured["search_log"].keys() == {"p50_ms", "p95_ms", "p99_ms"}
     assert 0 < measured["search_log"]["p50_ms"] < 0.5
     assert ElementTree.parse(plot).getroot().tag.endswith("svg")

@@ -14,7 +14,7 @@ from django_rich.management import RichCommand
 
 from catalog.models import Category, Product
 from embeddings.models import EmbeddingModel
-from search.benchmarks import catalogue, lance, report, retrieval, scratch, search_log, web, workload
+from search.benchmarks import catalogue, lance, report, retrieval, scratch, search_log, stages, web, workload
 from search.benchmarks.exceptions import BenchmarkError
 
 CLIENTS = (1, 8)
@@ -72,6 +72,7 @@ class Command(RichCommand):
                     "encoded": min(options["encode"], options["products"]),
                     "semantic": self._semantic(model, options["queries"]),
                     "http": self._http(options),
+                    "stages": stages.measure(options["requests"]),
                     "search_log": search_log.measure(options["requests"]),
                 }
         except BenchmarkError as error:
