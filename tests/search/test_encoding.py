@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db import connection
 
 from catalog.models import Product
 from embeddings.encoders import Encoder
@@ -61,6 +62,23 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEncoder]:
     yield scripted
     scripted.go_on.set()
     encoding.forget_vectors()
+
+
+def test_words_are_looked_up_while_the_query_is_encoded(
+    model: EmbeddingModel, encoder: ScriptedEncoder, make_product: Any
+) -> None:
+    make_product("Hammer drill")
+    encoder.go_on.clear()
+
+    def go_on_with_the_words(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "lexical_weights" in sql:
+            encoder.go_on.set()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(go_on_with_the_words):
+        result = search_products(SearchQuery("drill"))
+    assert (result.total, result.degraded) == (1, False)
+    assert result.timings_ms["encode"] > 0
 
 
 def test_a_vector_is_made_once(model: EmbeddingModel, encoder: ScriptedEncoder) -> None:

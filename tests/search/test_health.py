@@ -1,5 +1,6 @@
 """Liveness, readiness and figures."""
 
+import gc
 from typing import Any
 
 import psycopg
@@ -44,6 +45,15 @@ def test_without_redis_it_is_degraded_but_serves(client: Client, warm: None, set
     redis_client.try_again()
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
     assert "nowhere" not in response.content.decode()
+
+
+def test_the_garbage_collector_leaves_a_warm_process_alone() -> None:
+    thread = warmup.start()
+    thread.join(60)
+    try:
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
 
 
 def test_without_the_model_it_is_not_ready(client: Client, monkeypatch: Any) -> None:
