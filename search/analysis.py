@@ -87,7 +87,7 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     _add_joined(groups, joined, analysis, size)
     _add_synonyms(groups, synonyms, analysis)
     if parsed.ends_inside_a_word and groups:
-        _complete(groups[-1])
+        _complete(groups[-1], size)
     _forgive_typos(groups)
     groups = [group for group in groups if group.alternatives]
     phrases = [lexemes for phrase in parsed.phrases if (lexemes := analysis.lexemes(phrase))]
@@ -135,12 +135,14 @@ def _add_synonyms(
                 group.add(analysis.lexemes(meaning), SYNONYM_WEIGHT)
 
 
-def _complete(group: Group) -> None:
+def _complete(group: Group, size: int) -> None:
     """Let the last word stand for the words that it begins, where it is hardly a word of the catalogue itself."""
     word = group.word.lower()
     if len(word) < 2 or not re.fullmatch(r"\w+", word):
         return
     known = max((one.documents for one in group.lexemes()), default=0)
+    if known > size * RARE_AGAINST_COMPLETION:
+        return  # no word has so many products that this one would be rare against it
     pattern = word.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%") + "%"
     for lexeme, dimension, documents in fetch(_COMPLETE_SQL, (pattern, MAX_COMPLETIONS)):
         if known <= documents * RARE_AGAINST_COMPLETION:

@@ -11,7 +11,7 @@ from django.test import Client
 
 from catalog.models import Category, Product
 from embeddings import pipeline
-from search import attributes, categories, encoding, redis_client
+from search import attributes, categories, encoding, redis_client, semantic
 from search.merchandising import book, usage
 from search.terms import forget_size, refresh_terms
 
@@ -24,6 +24,7 @@ def _start_afresh() -> None:
     attributes.names.forget()
     forget_size()
     categories.forget()
+    semantic.forget_estimates()
     redis_client.try_again()
     book.forget()
     usage.forget()
