@@ -6,12 +6,20 @@ from typing import Any
 
 import django_rq
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 
 from catalog.models import Category, Product
 from embeddings import bell, jobs, pipeline
 from embeddings.model_files import PACKAGED_MODEL
 from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingModel
+from tests import emptying
+
+
+def pytest_configure() -> None:
+    # One round is a password's hash as well; the half million of a shop take a third of a second.
+    PBKDF2PasswordHasher.iterations = 1
+    emptying.install()
 
 
 @pytest.fixture(autouse=True)

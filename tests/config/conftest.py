@@ -14,17 +14,8 @@ import pytest
 from config.local_server import LocalServer
 from config.local_servers import PostgreSQL, Valkey
 from config.server_account import server_account
+from tests.servers import PLACE
 
-
-def _roomy_memory() -> str | None:
-    """/dev/shm if it is large: these tests start dozens of servers, which takes a minute on a slow disk."""
-    try:
-        return "/dev/shm" if shutil.disk_usage("/dev/shm").free > 4 << 30 else None
-    except OSError:
-        return None
-
-
-PLACE = _roomy_memory()
 PROJECT = Path(__file__).resolve().parents[2]
 
 USER = """

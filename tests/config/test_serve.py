@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 import psutil
 import pytest
 
-from tests.config.conftest import PLACE, PROJECT, User, environment, processes_of, running_pids
+from tests.config.conftest import PROJECT, User, environment, processes_of, running_pids
+from tests.servers import PLACE
 
 READY = "Nearshelf is ready"
 
