@@ -1,11 +1,15 @@
 """What every test may use."""
 
+import fcntl
+import tempfile
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import django_rq
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 
@@ -90,12 +94,20 @@ def embed() -> Callable[[], pipeline.Outcome]:
 
 
 @pytest.fixture(scope="session")
-def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Folder of a second, tiny model."""
-    # Imported here, because it brings torch, which most runs of a few tests do without.
-    from tests.embeddings.tiny_model import make_tiny_model
+def tiny_path() -> str:
+    """Folder of a second, tiny model. It lies with the converted ones: who shares those, shares it and its own."""
+    cache = Path(settings.MODEL_CACHE_DIR)
+    folder = cache / "tiny"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            # Imported here, because it brings torch, which most runs of a few tests do without.
+            from tests.embeddings.tiny_model import make_tiny_model
 
-    return str(make_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
+            with tempfile.TemporaryDirectory(dir=cache) as unfinished:
+                make_tiny_model(Path(unfinished) / "tiny").rename(folder)
+    return str(folder)
 
 
 @pytest.fixture

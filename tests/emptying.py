@@ -40,4 +40,4 @@ def install() -> None:
 
     Django's flush empties all tables, which takes ten times as long, and makes the permissions anew.
     """
-    TransactionTestCase._fixture_teardown = lambda case: empty_tables()
+    TransactionTestCase._fixture_teardown = lambda case: empty_tables()  # type: ignore[attr-defined]

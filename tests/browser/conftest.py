@@ -15,6 +15,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from config import tethered
 from embeddings.encoders import load_encoder
 from embeddings.model_files import PACKAGED_MODEL
 
@@ -143,7 +144,16 @@ def worker(live_server: Any) -> Iterator[subprocess.Popen[bytes]]:
         "REDIS_URL": settings.REDIS_URL,
     }
     process = subprocess.Popen(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), "embedding_worker"],
+        # It ends with this process, even when that is killed.
+        [
+            sys.executable,
+            tethered.__file__,
+            str(os.getpid()),
+            sys.executable,
+            "manage.py",
+            "embedding_worker",
+        ],
+        cwd=settings.BASE_DIR,
         env=environment,
         start_new_session=True,
     )

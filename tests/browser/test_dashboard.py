@@ -259,11 +259,11 @@ def test_an_operator_changes_models_and_goes_back_while_the_shop_is_busy(
                 already = len(answers)
                 while len(answers) < already + 3 and not any(work.done() for work in working):
                     page.wait_for_timeout(50)
-            # By now the worker has written down how it is.
-            expect(page.locator("#dash-workers")).to_contain_text(f"{PACKAGED_MODEL} works", timeout=40_000)
             press(page, other, "Retire…", "Yes, retire it", f"{other} is retired.")
             press(page, other, "Remove…", "Yes, remove it", "with 8 vectors.")
             expect(page.locator("#dash-models li")).to_have_count(1, timeout=60_000)
+            # Meanwhile the worker has written down how it is.
+            expect(page.locator("#dash-workers")).to_contain_text(f"{PACKAGED_MODEL} works", timeout=40_000)
         finally:
             stop.set()
     for work in working:

@@ -30,8 +30,9 @@ for line in sys.stdin:
 
 
 def environment(data: Path, **variables: str) -> dict[str, str]:
-    """The environment of a program that has no servers but those in `data`."""
-    ours = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "REDIS_URL")}
+    """The environment of a program that has nothing but what is in `data`: no servers, no converted model."""
+    others = ("DATABASE_URL", "REDIS_URL", "MODEL_CACHE_DIR")
+    ours = {key: value for key, value in os.environ.items() if key not in others}
     return {**ours, "NEARSHELF_DATA": str(data), **variables}
 
 
