@@ -54,8 +54,12 @@ def demo_rows(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture(scope="module")
 def demo(demo_rows: None, django_db_blocker: Any) -> Iterator[None]:
-    """The demo catalogue with its vectors, for all tests of a file, and what the planner knows of it."""
+    """The demo catalogue with its vectors, for all tests of a file.
+
+    Plans do not depend on what was there before, nor on when the server comes to look at the tables.
+    """
     with django_db_blocker.unblock():
+        _remove_demo()  # what other tests took back still fills pages
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")  # the rows are complete
             for table in DEMO_TABLES:
@@ -66,7 +70,6 @@ def demo(demo_rows: None, django_db_blocker: Any) -> Iterator[None]:
                 )
                 (columns,) = cursor.fetchone()
                 cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM demo.{table}")
-            # Plans must not depend on when the server comes to look for itself.
             cursor.execute(f"ANALYZE {', '.join(DEMO_TABLES)}")
         encoding.warm_up()
         yield
