@@ -17,13 +17,15 @@ help:
 run: .venv/.stamp-run
 	@$(VENV) manage.py serve
 
-# Two at a time, each on servers of its own: what drives a browser, and all the rest.
+# Two at a time, each on servers of its own, with models that are converted once: what drives a browser or starts the
+# shop, whose output is shown at the end, and all the rest.
+QUICK = $(VENV) -m pytest -m 'not faults and not benchmark'
 test: .venv/.stamp-test
-	@log=$$(mktemp) && trap 'rm -f "$$log"' EXIT \
-	&& { $(VENV) -m pytest -m 'not faults and not benchmark' tests/browser >"$$log" 2>&1 & } \
-	&& browser=$$! && rest=0 \
-	&& { $(VENV) -m pytest -m 'not faults and not benchmark' --ignore tests/browser || rest=$$?; } \
-	&& { wait $$browser || rest=$$?; } && cat "$$log" && exit $$rest
+	@run=$$(mktemp -d) && export MODEL_CACHE_DIR="$$run/models" && all= && status=0 \
+	&& trap 'trap "" HUP INT TERM; kill $$all 2>/dev/null || :; wait; rm -rf "$$run"' EXIT && trap 'exit 130' HUP INT TERM \
+	&& { $(QUICK) tests/browser tests/config >"$$run/log" 2>&1 & } && browser=$$! && all=$$browser \
+	&& { $(QUICK) --ignore tests/browser --ignore tests/config & } && rest=$$! && all="$$all $$rest" \
+	&& { wait $$rest || status=$$?; } && { wait $$browser || status=$$?; } && all= && cat "$$run/log" && exit $$status
 
 test-faults: .venv/.stamp-test
 	$(VENV) -m pytest -m 'faults or benchmark'

@@ -1,17 +1,36 @@
 """What every test may use."""
 
+import fcntl
+import gc
+import tempfile
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import django_rq
 import pytest
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 
 from catalog.models import Category, Product
 from embeddings import bell, jobs, pipeline
 from embeddings.model_files import PACKAGED_MODEL
 from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingModel
+from tests import emptying
+
+
+def pytest_configure() -> None:
+    # One round is a password's hash as well; the half million of a shop take a third of a second.
+    PBKDF2PasswordHasher.iterations = 1
+    emptying.install()
+
+
+def pytest_collection_finish() -> None:
+    # What was imported stays: to look through all of it again and again for garbage took a tenth of the time.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -82,12 +101,20 @@ def embed() -> Callable[[], pipeline.Outcome]:
 
 
 @pytest.fixture(scope="session")
-def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Folder of a second, tiny model."""
-    # Imported here, because it brings torch, which most runs of a few tests do without.
-    from tests.embeddings.tiny_model import make_tiny_model
+def tiny_path() -> str:
+    """Folder of a second, tiny model. It lies with the converted ones: who shares those, shares it and its own."""
+    cache = Path(settings.MODEL_CACHE_DIR)
+    folder = cache / "tiny"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            # Imported here, because it brings torch, which most runs of a few tests do without.
+            from tests.embeddings.tiny_model import make_tiny_model
 
-    return str(make_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
+            with tempfile.TemporaryDirectory(dir=cache) as unfinished:
+                make_tiny_model(Path(unfinished) / "tiny").rename(folder)
+    return str(folder)
 
 
 @pytest.fixture

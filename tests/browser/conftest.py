@@ -1,6 +1,5 @@
 """A real Chromium, a real server and a real worker."""
 
-import importlib
 import os
 import shutil
 import signal
@@ -13,20 +12,15 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
-from django.db.migrations.loader import MigrationLoader
+from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from config import tethered
 from embeddings.encoders import load_encoder
 from embeddings.model_files import PACKAGED_MODEL
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# What gives the groups their permissions.
-ROLES_MADE_BY = (
-    ("embeddings.migrations.0006_roles", "make_roles"),
-    ("search.migrations.0002_analytics", "let_groups_view"),
-    ("search.migrations.0003_merchandising", "grant"),
-    ("search.migrations.0004_lab", "grant"),
-)
+PASSWORD = "open sesame"
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 # A browser that may reach nothing but this machine.
@@ -95,29 +89,37 @@ def phone(open_page: Any) -> Page:
     return open_page(PHONE)
 
 
-@pytest.fixture(scope="session")
-def migrated_apps() -> Any:
-    """The models as migrations see them."""
-    return MigrationLoader(None).project_state().apps
+def log_in(page: Page, name: str, address: str = "/admin/") -> None:
+    """Log in through the form, on the way to a page."""
+    page.goto(f"/admin/login/?next={address}")
+    page.fill("#id_username", name)
+    page.fill("#id_password", PASSWORD)
+    page.click("input[type=submit]")
+    page.wait_for_url(f"**{address}")
+
+
+def of_role(role: str) -> User:
+    """The member of a group who is called like it, made where it is missing."""
+    user = User.objects.filter(username=role).first()
+    if user is None:
+        user = User.objects.create_user(role, password=PASSWORD, is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+    return user
 
 
 @pytest.fixture
-def enter(open_page: Any, live_server: Any, migrated_apps: Any) -> Any:
-    """Open a page in the admin as someone of a role."""
-    # Tests that commit empty every table, the groups' too.
-    for module, function in ROLES_MADE_BY:
-        getattr(importlib.import_module(module), function)(migrated_apps, None)
+def enter(open_page: Any, live_server: Any) -> Any:
+    """Open a page in the admin as someone of a role, who has logged in before."""
 
     def make(role: str, address: str, viewport: dict[str, int] = DESKTOP, **options: Any) -> Page:
-        if not User.objects.filter(username=role).exists():
-            user = User.objects.create_user(role, password="open sesame", is_staff=True)
-            user.groups.add(Group.objects.get(name=role))
+        client = Client()
+        client.force_login(of_role(role))
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
         page: Page = open_page(viewport, **options)
-        page.goto(f"/admin/login/?next={address}")
-        page.fill("#id_username", role)
-        page.fill("#id_password", "open sesame")
-        page.click("input[type=submit]")
-        page.wait_for_url(f"**{address}")
+        page.context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}]
+        )
+        page.goto(address)
         return page
 
     return make
@@ -126,12 +128,8 @@ def enter(open_page: Any, live_server: Any, migrated_apps: Any) -> Any:
 @pytest.fixture
 def staff_page(page: Page) -> Page:
     """A page on which a superuser has logged in through the form."""
-    User.objects.create_superuser("boss", password="open sesame")
-    page.goto("/admin/login/?next=/admin/")
-    page.fill("#id_username", "boss")
-    page.fill("#id_password", "open sesame")
-    page.click("input[type=submit]")
-    page.wait_for_url("**/admin/")
+    User.objects.create_superuser("boss", password=PASSWORD)
+    log_in(page, "boss")
     return page
 
 
@@ -146,7 +144,16 @@ def worker(live_server: Any) -> Iterator[subprocess.Popen[bytes]]:
         "REDIS_URL": settings.REDIS_URL,
     }
     process = subprocess.Popen(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), "embedding_worker"],
+        # It ends with this process, even when that is killed.
+        [
+            sys.executable,
+            tethered.__file__,
+            str(os.getpid()),
+            sys.executable,
+            "manage.py",
+            "embedding_worker",
+        ],
+        cwd=settings.BASE_DIR,
         env=environment,
         start_new_session=True,
     )

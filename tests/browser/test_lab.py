@@ -50,7 +50,7 @@ def check(page: Page) -> None:
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         # Colours of links fade over.
-        page.evaluate("() => Promise.all(document.getAnimations().map((one) => one.finished))")
+        page.evaluate("() => document.getAnimations().forEach((one) => one.finish())")
         assert page.evaluate(PALE_TEXTS, ".lab") == []
 
 
@@ -82,10 +82,12 @@ def test_every_page_fits_and_reads_well(
     page.goto(f"{LAB}?q=hammer&price_min=9&price_max=1&a-cutoff=2")
     expect(page.get_by_text("is above the highest")).to_be_visible()
     check(page)
+    page.clock.install()
     page.goto(f"/admin/search/evaluationrun/{run.pk}/change/")
     expect(page.get_by_text("Waits for a worker")).to_be_visible()
     check(page)
     runs.take_turn()
+    page.clock.fast_forward("00:05")
     expect(page.get_by_role("heading", name="B against A")).to_be_visible()
     check(page)
     if role != "Viewer":

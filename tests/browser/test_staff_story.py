@@ -15,6 +15,7 @@ from embeddings.models import EmbeddingModel, ProductEmbedding
 from search.merchandising import book, usage
 from search.models import CurationRule, SearchLog, Synonym
 from search.terms import refresh_terms
+from tests.browser.conftest import log_in, of_role
 from tests.browser.test_analytics import logging, wait_for  # noqa: F401 - a fixture
 from tests.browser.test_merchandising import choose
 from tests.embeddings.faulty_encoders import Refusing
@@ -45,9 +46,10 @@ def shop(
 
 
 @pytest.fixture
-def merchandiser(shop: Product, worker: subprocess.Popen[bytes], enter: Any) -> Page:
+def merchandiser(shop: Product, worker: subprocess.Popen[bytes], page: Page) -> Page:
     """A merchandiser at the dashboard. The shop stands first, so that the worker cannot mend what failed."""
-    page: Page = enter("Merchandiser", "/admin/")
+    of_role("Merchandiser")
+    log_in(page, "Merchandiser")
     page.set_default_timeout(10_000)
     return page
 

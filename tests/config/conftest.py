@@ -14,17 +14,8 @@ import pytest
 from config.local_server import LocalServer
 from config.local_servers import PostgreSQL, Valkey
 from config.server_account import server_account
+from tests.servers import PLACE
 
-
-def _roomy_memory() -> str | None:
-    """/dev/shm if it is large: these tests start dozens of servers, which takes a minute on a slow disk."""
-    try:
-        return "/dev/shm" if shutil.disk_usage("/dev/shm").free > 4 << 30 else None
-    except OSError:
-        return None
-
-
-PLACE = _roomy_memory()
 PROJECT = Path(__file__).resolve().parents[2]
 
 USER = """
@@ -39,8 +30,9 @@ for line in sys.stdin:
 
 
 def environment(data: Path, **variables: str) -> dict[str, str]:
-    """The environment of a program that has no servers but those in `data`."""
-    ours = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "REDIS_URL")}
+    """The environment of a program that has nothing but what is in `data`: no servers, no converted model."""
+    others = ("DATABASE_URL", "REDIS_URL", "MODEL_CACHE_DIR")
+    ours = {key: value for key, value in os.environ.items() if key not in others}
     return {**ours, "NEARSHELF_DATA": str(data), **variables}
 
 

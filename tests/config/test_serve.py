@@ -18,7 +18,9 @@ from urllib.parse import urlencode
 import psutil
 import pytest
 
-from tests.config.conftest import PLACE, PROJECT, User, environment, processes_of, running_pids
+from config import tethered
+from tests.config.conftest import PROJECT, User, environment, processes_of, running_pids
+from tests.servers import PLACE
 
 READY = "Nearshelf is ready"
 
@@ -32,7 +34,8 @@ class Shop:
         self.log = data.with_suffix(".out")
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve"],
+                # It ends with this process, even when that is killed.
+                [sys.executable, tethered.__file__, str(os.getpid()), sys.executable, "manage.py", "serve"],
                 cwd=PROJECT,
                 env=environment(data, PORT=str(port)),
                 stdout=output,

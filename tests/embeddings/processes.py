@@ -19,8 +19,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from config.local_servers import PostgreSQL, Valkey
 from config.server_account import server_account
-from tests.config.conftest import PLACE, PROJECT
+from tests.config.conftest import PROJECT
 from tests.embeddings.faulty_worker import PLACES
+from tests.servers import PLACE
 
 SCRIPT = Path(__file__).with_name("faulty_worker.py")
 # Short enough to wait for, long enough for a batch on a busy machine.

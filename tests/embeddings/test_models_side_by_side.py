@@ -105,7 +105,8 @@ def test_a_second_model_fills_beside_the_active_one(
     assert "building" in command("list")
 
 
-def test_an_added_model_is_refused_with_a_sentence(tmp_path: Path, tiny_path: str) -> None:
+def test_an_added_model_is_refused_with_a_sentence(tmp_path: Path, tiny_path: str, settings: Any) -> None:
+    settings.EMBEDDING_RUNTIME = "torch"  # nothing is worth a conversion here
     with pytest.raises(CommandError, match="There is no model folder /no/such/model"):
         command("add", "/no/such/model")
     with pytest.raises(CommandError, match="cannot be loaded"):

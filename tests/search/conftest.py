@@ -7,15 +7,25 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.test import Client
 
-from catalog.models import Category, Product
 from embeddings import pipeline
 from search import attributes, categories, encoding, redis_client, semantic
 from search.merchandising import book, usage
 from search.terms import forget_size, refresh_terms
 
 DEMO = Path(__file__).parents[2] / "catalog" / "demo" / "products.jsonl"
+# Every table that its import, embedding and counting write to.
+DEMO_TABLES = (
+    "catalog_category",
+    "catalog_product",
+    "embeddings_productembedding",
+    "search_term",
+    "search_word",
+    "search_suggestion",
+    "search_termstatistics",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,19 +40,46 @@ def _start_afresh() -> None:
     usage.forget()
 
 
-@pytest.fixture(scope="module")
-def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The demo catalogue with its real vectors, embedded once for all tests of a file."""
-    with django_db_blocker.unblock():
+@pytest.fixture(scope="session")
+def demo_rows(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The demo catalogue, imported, embedded with the real model and counted once, in tables beside the shop's."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
         call_command("import_products", str(DEMO), verbosity=0)
         pipeline.drain()
         refresh_terms()
+        cursor.execute("CREATE SCHEMA demo")
+        for table in DEMO_TABLES:
+            cursor.execute(f"CREATE TABLE demo.{table} AS TABLE {table}")
+        _remove_demo()
+
+
+@pytest.fixture(scope="module")
+def demo(demo_rows: None, django_db_blocker: Any) -> Iterator[None]:
+    """The demo catalogue with its vectors, for all tests of a file.
+
+    Plans do not depend on what was there before, nor on when the server comes to look at the tables.
+    """
+    with django_db_blocker.unblock():
+        _remove_demo()  # what other tests took back still fills pages
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")  # the rows are complete
+            for table in DEMO_TABLES:
+                cursor.execute(
+                    "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
+                    " WHERE attrelid = %s::regclass AND attnum > 0 AND attgenerated = '' AND NOT attisdropped",
+                    [table],
+                )
+                (columns,) = cursor.fetchone()
+                cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM demo.{table}")
+            cursor.execute(f"ANALYZE {', '.join(DEMO_TABLES)}")
         encoding.warm_up()
         yield
-        Product.objects.all().delete()
-        while Category.objects.exists():
-            Category.objects.filter(children=None).delete()
-        refresh_terms()
+        _remove_demo()
+
+
+def _remove_demo() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(DEMO_TABLES)} CASCADE")
 
 
 @pytest.fixture
