@@ -35,6 +35,8 @@ def _clear_away(place: Path) -> None:
     """Stop the servers of runs that were killed, and remove their data: nobody holds the lock there any more."""
     for path in place.glob(f"{PREFIX}*/embedded.lock"):
         try:
+            if path.parent.lstat().st_uid != os.getuid():
+                continue
             with path.open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if time.time() - path.stat().st_mtime > SETTLED_AFTER_S:
@@ -42,7 +44,7 @@ def _clear_away(place: Path) -> None:
                         server(path.parent, server_account(path.parent)).stop()
                     shutil.rmtree(path.parent, ignore_errors=True)
         except OSError:
-            pass  # in use, or another user's
+            pass  # in use
 
 
 PLACE = _roomy_memory()

@@ -48,12 +48,9 @@ def test_without_redis_it_is_degraded_but_serves(client: Client, warm: None, set
 
 
 def test_the_garbage_collector_leaves_a_warm_process_alone() -> None:
-    thread = warmup.start()
-    thread.join(60)
-    try:
-        assert gc.get_freeze_count() > 10_000
-    finally:
-        gc.unfreeze()
+    before = gc.get_freeze_count()
+    warmup.start().join(60)
+    assert gc.get_freeze_count() > before
 
 
 def test_without_the_model_it_is_not_ready(client: Client, monkeypatch: Any) -> None:
