@@ -9,6 +9,7 @@ from catalog.models import Product
 from search.merchandising.models import CurationAction, CurationRule, Synonym
 
 PREVIEW = "_preview"  # the button's name
+ALONE = "alone"  # its value where a script asks, which needs nothing but the preview
 PREVIEW_QUERY = "_preview_query"
 
 
@@ -58,8 +59,7 @@ class CurationActionForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name in ("product", "category"):
             if name in self.fields and self.instance.pk:
-                # The chooser stands within the admin's links to add and change what is chosen.
-                self.fields[name].widget.widget.known = getattr(self.instance, name)
+                self.fields[name].widget.known = getattr(self.instance, name)  # type: ignore[attr-defined]
 
     def clean_brand(self) -> str:
         """The brand, if a product has it. Raises ValidationError."""

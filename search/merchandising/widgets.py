@@ -13,8 +13,10 @@ class KnownSelect(AutocompleteSelect):
 
     def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
         """See AutocompleteSelect."""
-        if self.known is None or list(value) != [str(self.known.pk)]:
+        chosen = [one for one in value if one]
+        if chosen and (self.known is None or chosen != [str(self.known.pk)]):
             return super().optgroups(name, value, attr)
-        groups = super().optgroups(name, [], attr)
-        groups[0][1].append(self.create_option(name, self.known.pk, str(self.known), True, len(groups[0][1])))
-        return groups
+        options = [] if self.is_required else [self.create_option(name, "", "", False, 0)]
+        if chosen:
+            options.append(self.create_option(name, self.known.pk, str(self.known), True, len(options)))
+        return [(None, options, 0)]

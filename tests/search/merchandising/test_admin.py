@@ -311,6 +311,10 @@ def test_a_rules_preview_shows_both_sides_and_saves_nothing(login: Any, make_pro
     other = client.post(f"{RULES}add/", form | {"_preview_query": "saw"})
     assert other.context["comparisons"][0].is_same
     assert client.post(f"{RULES}add/", form | {"_preview_query": "x" * 5000}).status_code == 200
+    alone = text(client.post(f"{RULES}add/", form | {"_preview": "alone"}))
+    assert "pinned" in alone
+    assert "<form" not in alone
+    assert not CurationRule.objects.exists()
 
 
 def test_a_saved_rule_is_compared_with_its_absence(login: Any, make_rule: Any, make_product: Any) -> None:
