@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -71,13 +72,14 @@ class ProductAdmin(CatalogProductAdmin):
         """Add the addresses that the badge's and the preview's script ask."""
         own = [
             path(
-                f"embedding-{name}/",
+                f"{prefix}embedding-{name}/",
                 self.admin_site.admin_view(view),
                 name=f"catalog_product_embedding_{name}",
             )
-            for name, view in (
-                ("status", self.embedding_status_view),
-                ("preview", self.embedding_preview_view),
+            for prefix, name, view in (
+                ("", "status", self.embedding_status_view),
+                ("", "preview", self.embedding_preview_view),
+                ("<int:pk>/", "panel", self.embedding_panel_view),
             )
         ]
         return [*own, *super().get_urls()]
@@ -92,6 +94,13 @@ class ProductAdmin(CatalogProductAdmin):
             {str(row.product_id): badge(row.product_id, row.status) for row in rows.values()},
             headers={"Cache-Control": "no-store"},
         )
+
+    def embedding_panel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A product's panel, of which the script takes what has changed."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        product = get_object_or_404(self.get_queryset(request), pk=pk)
+        return HttpResponse(self.embedding_panel(product), headers={"Cache-Control": "no-store"})
 
     def embedding_preview_view(self, request: HttpRequest) -> HttpResponse:
         """What would be embedded of the fields as they stand in the form: {"text", "html"}."""

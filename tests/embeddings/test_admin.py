@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Product
-from embeddings.models import ProductEmbedding
+from embeddings import pipeline
+from embeddings.models import EmbeddingModel, ProductEmbedding
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/catalog/product/"
@@ -68,6 +69,33 @@ def test_the_panel_says_why_it_failed_and_what_to_do(staff: Client, make_product
     assert "ValueError: &lt;b&gt;odd&lt;/b&gt; text" in page
     assert "Mend the text and save" in page
     assert "5 of 5" in page
+
+
+def test_the_panel_tells_of_each_attempt(staff: Client, make_product: Any, embed: Any) -> None:
+    product = make_product()
+    model = EmbeddingModel.objects.active()
+    for reason in ("<b>odd</b>", "odder"):
+        ProductEmbedding.objects.update(next_attempt_at=timezone.now())
+        pipeline.fail(pipeline.claim(model, 1)[0], reason)
+    address = reverse("admin:catalog_product_embedding_panel", args=[product.pk])
+    page = staff.get(address).content.decode()
+    first, second = (
+        page.index("Attempt 1 of 5 failed: &lt;b&gt;odd&lt;/b&gt;"),
+        page.index("Attempt 2 of 5 failed: odder"),
+    )
+    assert page.index("The text changed") < first < second < page.index("The next attempt is due")
+    ProductEmbedding.objects.update(next_attempt_at=timezone.now())
+    embed()
+    page = staff.get(address).content.decode()
+    assert page.index("Attempt 2 of 5 failed: odder") < page.index("Embedded.")
+    assert "Last error" not in page
+
+
+def test_the_panel_is_for_staff_who_may_see_products(client: Client, make_product: Any) -> None:
+    address = reverse("admin:catalog_product_embedding_panel", args=[make_product().pk])
+    assert client.get(address).status_code == 302
+    client.force_login(User.objects.create_user("clerk", password="x", is_staff=True))
+    assert client.get(address).status_code == 403
 
 
 def test_the_page_of_a_new_product_shows_but_the_preview(staff: Client) -> None:
