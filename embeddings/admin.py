@@ -34,10 +34,11 @@ from embeddings.admin_filters import (
 )
 from embeddings.badges import badge
 from embeddings.models import EmbeddingModel, EmbeddingRun, ProductEmbedding
-from embeddings.querysets import Status
+from embeddings.querysets import ProductEmbeddingQuerySet, Status
 
 # More than one page of the list shows at most.
 MAX_POLLED = 500
+NOTED_AT_ONCE = 1_000
 
 
 admin.site.unregister(Product)
@@ -155,49 +156,41 @@ class ProductAdmin(CatalogProductAdmin):
     @admin.action(description="Embed selected products again", permissions=["change"])
     def reembed(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         """Have vectors made anew; the old ones stay in use until then."""
-
-        def run() -> int:
-            return self._rows(queryset).reembed()
-
-        return self._confirmed(request, queryset, "reembed", "embed again", run)
+        rows = _rows(queryset)
+        return self._confirmed(request, queryset, "reembed", "embed again", _products(rows), rows.reembed)
 
     @admin.action(description="Retry failed embeddings of selected products", permissions=["change"])
     def retry_failed(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         """Give failed products a fresh start."""
-
-        def run() -> int:
-            return self._rows(queryset).retry()
-
-        return self._confirmed(request, queryset, "retry_failed", "retry", run)
+        rows = _rows(queryset).failed()
+        return self._confirmed(request, queryset, "retry_failed", "retry", _products(rows), rows.retry)
 
     @admin.action(description="Activate selected products", permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         """Show the products to customers."""
-
-        def run() -> int:
-            return queryset.filter(is_active=False).update(is_active=True)
-
-        return self._confirmed(request, queryset, "activate", "activate", run)
+        hidden = queryset.filter(is_active=False)
+        return self._confirmed(
+            request, queryset, "activate", "activate", hidden, lambda: hidden.update(is_active=True)
+        )
 
     @admin.action(description="Deactivate selected products", permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         """Hide the products from customers."""
-
-        def run() -> int:
-            return queryset.filter(is_active=True).update(is_active=False)
-
-        return self._confirmed(request, queryset, "deactivate", "deactivate", run)
-
-    def _rows(self, queryset: QuerySet) -> Any:
-        """The vectors of these products under every live model."""
-        return ProductEmbedding.objects.filter(
-            product__in=queryset.order_by().values("pk"), model__in=EmbeddingModel.objects.live()
+        shown = queryset.filter(is_active=True)
+        return self._confirmed(
+            request, queryset, "deactivate", "deactivate", shown, lambda: shown.update(is_active=False)
         )
 
     def _confirmed(
-        self, request: HttpRequest, queryset: QuerySet, action: str, verb: str, run: Any
+        self,
+        request: HttpRequest,
+        queryset: QuerySet,
+        action: str,
+        verb: str,
+        changing: QuerySet[Product],
+        run: Callable[[], int],
     ) -> HttpResponse | None:
-        """Ask first; on yes, run in one transaction, note it in the history and ring the bell."""
+        """Ask first; on yes, run in one transaction, note it in the history of each product and ring the bell."""
         if request.POST.get("confirmed") != "yes":
             context = {
                 **self.admin_site.each_context(request),
@@ -213,17 +206,33 @@ class ProductAdmin(CatalogProductAdmin):
             }
             return TemplateResponse(request, "admin/embeddings/confirm_action.html", context)
         with transaction.atomic():
-            touched = list(queryset.values_list("pk", flat=True)[:1000])
-            changed = run()
-            LogEntry.objects.log_actions(
-                str(request.user.pk),
-                Product.objects.filter(pk__in=touched),
-                CHANGE,
-                change_message=f"Bulk action: {verb}.",
-            )
+            products = list(changing.order_by().values_list("pk", flat=True))
+            run()
+            _note(request, products, f"Bulk action: {verb}.")
             bell.ring_on_commit()
-        self.message_user(request, f"{verb.capitalize()}: {changed} products.", messages.SUCCESS)
+        number = len(products)
+        self.message_user(
+            request, f"{verb.capitalize()}: {number:,} product{'s' * (number != 1)}.", messages.SUCCESS
+        )
         return None
+
+
+def _rows(products: QuerySet) -> ProductEmbeddingQuerySet:
+    """The vectors of these products under every live model."""
+    return ProductEmbedding.objects.filter(
+        product__in=products.order_by().values("pk"), model__in=EmbeddingModel.objects.live()
+    )
+
+
+def _products(rows: ProductEmbeddingQuerySet) -> QuerySet[Product]:
+    return Product.objects.filter(pk__in=rows.values("product_id"))
+
+
+def _note(request: HttpRequest, products: list[int], message: str) -> None:
+    """Write a change into the history of every product, however many they are."""
+    for first in range(0, len(products), NOTED_AT_ONCE):
+        some = Product.objects.filter(pk__in=products[first : first + NOTED_AT_ONCE]).only("name")
+        LogEntry.objects.log_actions(str(request.user.pk), some, CHANGE, change_message=message)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -84,9 +84,12 @@ class LabAdmin(admin.ModelAdmin):
             if grade and not (grade.isascii() and grade.isdecimal() and len(grade) == 1):
                 raise LabError("A grade is a digit.")
             number = int(grade) if grade else None
-            judging.judge(judgments, request.POST.get("query", ""), sku, number, request.user)  # type: ignore[arg-type]
+            query = request.POST.get("query", "")
+            changed = judging.judge(judgments, query, sku, number, request.user)  # type: ignore[arg-type]
         except LabError as error:
             return self._answer(request, {"error": str(error)}, 400)
+        if changed:
+            self.log_change(request, judgments, changed)
         return self._answer(request, {"sku": sku, "grade": number}, 200)
 
     def _answer(self, request: HttpRequest, body: dict[str, Any], status: int) -> HttpResponse:

@@ -337,6 +337,10 @@ def test_a_preview_writes_nothing_and_a_confirmation_does(admin_client, make_pro
     product = Product.objects.get(sku="A-1")
     assert (product.name, product.brand, product.attributes) == ("Club hammer", "kept", {"colour": "red"})
     assert product.category.full_name == "Tools > Hammers"
+    for sku in ("A-1", "A-2"):
+        pk = Product.objects.get(sku=sku).pk
+        history = admin_client.get(reverse("admin:catalog_product_history", args=[pk])).content.decode()
+        assert "import" in history.split('id="change-history"')[1]
 
 
 def test_a_preview_names_bad_rows_by_the_importers_rules(admin_client):

@@ -4,13 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Product
-from embeddings import pipeline
+from embeddings import admin, pipeline
 from embeddings.models import EmbeddingModel, ProductEmbedding
 
 pytestmark = pytest.mark.django_db
@@ -163,8 +164,46 @@ def test_actions_do_what_they_say(staff: Client, make_product: Any, embed: Any) 
     assert history.count("Bulk action") == 4
 
 
+@pytest.mark.parametrize(
+    ("action", "changes"),
+    [
+        ("reembed", {}),
+        ("retry_failed", {"stored_digest": None, "next_attempt_at": None}),
+        ("activate", {"is_active": False}),
+        ("deactivate", {}),
+    ],
+)
+def test_the_history_of_every_product_that_changed_says_so(
+    action: str, changes: dict[str, Any], staff: Client, make_product: Any, embed: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(admin, "NOTED_AT_ONCE", 2)
+    products = [make_product() for _ in range(5)]
+    embed()
+    table = Product if "is_active" in changes else ProductEmbedding
+    table.objects.update(**changes)
+    already = make_product() if action in ("activate", "retry_failed") else make_product(is_active=False)
+    EmbeddingModel.objects.create(name="another", dimensions=8)
+    chosen = {"_selected_action": [products[0].pk], "select_across": "1", "confirmed": "yes"}
+    assert staff.post(LIST, {"action": action, **chosen}).status_code == 302
+    noted = LogEntry.objects.values_list("object_id", "change_message")
+    expected = {str(product.pk) for product in products} | (
+        {str(already.pk)} if action == "reembed" else set()
+    )
+    assert sorted(pk for pk, _ in noted) == sorted(expected)
+    assert all(message.startswith("Bulk action") for _, message in noted)
+
+
+def test_a_product_without_a_vector_is_embedded_again(staff: Client, make_product: Any) -> None:
+    product = make_product()
+    ProductEmbedding.objects.update(attempts=5, next_attempt_at=None)
+    EmbeddingModel.objects.create(name="another", dimensions=8)
+    data = {"action": "reembed", "_selected_action": [product.pk], "confirmed": "yes"}
+    assert "Embed again: 1 product." in staff.post(LIST, data, follow=True).content.decode()
+    assert "Pending" in badges(staff, product)[str(product.pk)]
+
+
 def test_the_list_takes_as_many_queries_for_one_product_as_for_fifty(
-    staff: Client, make_product: Any, django_assert_max_num_queries: Any
+    staff: Client, make_product: Any
 ) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext

@@ -278,6 +278,19 @@ def test_a_list_is_exported_and_imported(spring: JudgmentList, login: Any) -> No
     assert "Imported 2 judgments." in LogEntry.objects.latest("pk").get_change_message()
 
 
+def test_a_lists_history_names_each_grade_that_was_given(spring: JudgmentList, login: Any) -> None:
+    client = login("Merchandiser")
+    for judgment in ("2:T-1", "2:T-1", ":T-1", ":T-1", "1:T-3"):
+        client.post(f"{LAB}judge/", {"list": spring.pk, "query": "hammer", "judgment": judgment})
+    said = [one.get_change_message() for one in LogEntry.objects.order_by("pk")]
+    assert said == [
+        "Graded T-1 for “hammer”: 2 (before: 3).",
+        "Took back the grade of T-1 for “hammer”.",
+        "Graded T-3 for “hammer”: 1.",
+    ]
+    assert "Graded T-3" in page(client, f"{LISTS}{spring.pk}/history/")
+
+
 def test_whoever_changes_a_grade_is_its_author(spring: JudgmentList, login: Any) -> None:
     client = login("Operator")
     judgment = Judgment.objects.get(sku="T-1")
