@@ -25,6 +25,7 @@ from django_rq.models import Dashboard as QueueDashboard
 from catalog.admin import ProductAdmin as CatalogProductAdmin
 from catalog.models import Product
 from embeddings import bell, census, dashboard_admin, panel, status  # noqa: F401 - registers the dashboard
+from embeddings.admin_base import ReadOnlyAdmin
 from embeddings.admin_filters import (
     EmbeddingErrorFilter,
     EmbeddingModelFilter,
@@ -235,28 +236,11 @@ def _note(request: HttpRequest, products: list[int], message: str) -> None:
         LogEntry.objects.log_actions(str(request.user.pk), some, CHANGE, change_message=message)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that staff look at; what can be done about them stands on the dashboard."""
-
-    change_list_template = "admin/embeddings/change_list.html"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never here."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never here."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never here."""
-        return False
-
-
 @admin.register(EmbeddingModel)
 class EmbeddingModelAdmin(ReadOnlyAdmin):
     """Models are added on the dashboard or by command; another name in a row would make its vectors lie."""
 
+    change_list_template = "admin/embeddings/change_list.html"
     list_display = ("name", "dimensions", "state", "template_version", "coverage", "created_at")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -281,6 +265,7 @@ class EmbeddingModelAdmin(ReadOnlyAdmin):
 class EmbeddingRunAdmin(ReadOnlyAdmin):
     """Backfills, the newest first."""
 
+    change_list_template = "admin/embeddings/change_list.html"
     list_display = ("__str__", "model", "state", "progress", "failed", "by", "started_at", "finished_at")
     list_select_related = ("model", "user")
     list_per_page = 50
