@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.http import urlencode
 
 from embeddings.models import EmbeddingModel
+from search.admin_deletion import CountingDeletionAdmin
 from search.lab import reports, runs
 from search.lab.forms import params_of
 from search.lab.models import EvaluationRun
@@ -22,7 +23,7 @@ VIEW = "search.view_evaluationrun"
 
 
 @admin.register(EvaluationRun)
-class EvaluationRunAdmin(admin.ModelAdmin):
+class EvaluationRunAdmin(CountingDeletionAdmin):
     """Evaluations, the newest first. They are started in the lab."""
 
     list_display = ("__str__", "list", "state", "progress", "by", "started_at", "finished_at")

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from search.admin_deletion import CountingDeletionAdmin
 from search.admin_links import TRY_IT, links, targets_for
 from search.exceptions import InvalidQueryError
 from search.merchandising import book, preview, words
@@ -166,7 +167,7 @@ class CurationActionInline(admin.StackedInline):
 
 
 @admin.register(CurationRule)
-class CurationRuleAdmin(PreviewAdmin):
+class CurationRuleAdmin(CountingDeletionAdmin, PreviewAdmin):
     """Rules that pin, boost, bury and hide products for a query or a category."""
 
     form = CurationRuleForm
