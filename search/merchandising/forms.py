@@ -47,6 +47,18 @@ class CurationRuleForm(PreviewableForm):
         )
         widgets = {"note": forms.Textarea(attrs={"rows": 2})}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("valid_from", "valid_to"):
+            if name in self.fields:  # not of who may only look
+                _name_both_boxes(self.fields[name])
+
+
+def _name_both_boxes(field: forms.Field) -> None:
+    """Say aloud what the two boxes of a time are for, to which the admin's one label does not belong."""
+    for box, part in zip(field.widget.widgets, ("date", "time"), strict=True):  # type: ignore[attr-defined]
+        box.attrs["aria-label"] = f"{str(field.label).capitalize()}, {part}"
+
 
 class CurationActionForm(forms.ModelForm):
     """One action."""
