@@ -20,6 +20,7 @@ from search.lab.querysets import EvaluationRunQuerySet
 from search.lab.variants import Variant
 
 VIEW = "search.view_evaluationrun"
+DELETE_LIST = "search.delete_judgmentlist"
 
 
 @admin.register(EvaluationRun)
@@ -48,6 +49,10 @@ class EvaluationRunAdmin(CountingDeletionAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """In the lab."""
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may delete a list may delete what was measured of it, or no list could be that was evaluated."""
+        return super().has_delete_permission(request, obj) or request.user.has_perm(DELETE_LIST)
 
     @admin.display(description="state")
     def state(self, run: EvaluationRun) -> str:
@@ -108,7 +113,7 @@ def described(run: Any) -> dict[str, Any]:
     active = next((model.pk for model in models if model.state == EmbeddingModel.State.ACTIVE), None)
     current = Variant.current().changed(model_id=active)
     shown = [
-        {"name": name, "differences": variant.differences(current, labels)}
+        {"name": name, "differences": variant.differences(_same_model(current, variant), labels)}
         for name, variant in zip(reports.NAMES, variants, strict=False)
     ]
     asked = {"list": str(run.list_id)}
@@ -127,3 +132,8 @@ def described(run: Any) -> dict[str, Any]:
         "state": run.get_state(),
         "percent": 100 * run.done // run.total if run.total else 100,
     }
+
+
+def _same_model(current: Variant, variant: Variant) -> Variant:
+    """The current variant, but of no model where the other one needs none: that is no difference."""
+    return current.changed(model_id=None) if variant.configuration.model_id is None else current
