@@ -98,7 +98,13 @@ def test_the_list_takes_the_same_number_of_queries_for_100_products_as_for_5(
     assert queries() == few <= 8
 
 
-def test_a_large_table_is_not_counted(admin_client, make_product, django_assert_num_queries):
+def test_no_filter_counts_its_choices(admin_client, make_product):
+    make_product()
+    assert "_facets" not in admin_client.get(LIST).content.decode()
+    assert not admin_client.get(f"{LIST}?_facets=True").context["cl"].add_facets
+
+
+def test_a_large_table_is_not_counted(admin_client, make_product):
     make_product()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE pg_class SET reltuples = 1000000 WHERE relname = 'catalog_product'")
