@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from catalog.models import Product
 from search.merchandising.models import CurationAction, CurationRule, Synonym
+from search.merchandising.widgets import PlainRenderer
 
 PREVIEW = "_preview"  # the button's name
 ALONE = "alone"  # its value where a script asks, which needs nothing but the preview
@@ -62,6 +63,8 @@ def _name_both_boxes(field: forms.Field) -> None:
 
 class CurationActionForm(forms.ModelForm):
     """One action."""
+
+    default_renderer = PlainRenderer
 
     class Meta:
         model = CurationAction
