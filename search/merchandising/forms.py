@@ -57,7 +57,7 @@ class CurationRuleForm(PreviewableForm):
 
 def _name_both_boxes(field: forms.Field) -> None:
     """Say aloud what the two boxes of a time are for, to which the admin's one label does not belong."""
-    for box, part in zip(field.widget.widgets, ("date", "time"), strict=True):  # type: ignore[attr-defined]
+    for box, part in zip(field.widget.widgets, ("date", "time"), strict=True):
         box.attrs["aria-label"] = f"{str(field.label).capitalize()}, {part}"
 
 
@@ -74,7 +74,7 @@ class CurationActionForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name in ("product", "category"):
             if name in self.fields and self.instance.pk:
-                self.fields[name].widget.known = getattr(self.instance, name)  # type: ignore[attr-defined]
+                self.fields[name].widget.known = getattr(self.instance, name)
 
     def clean_brand(self) -> str:
         """The brand, if a product has it. Raises ValidationError."""

@@ -34,7 +34,7 @@ class PlainRenderer(BaseRenderer):
     )
     SELECT = "django/forms/widgets/select.html"
 
-    def render(self, template_name: str, context: dict[str, Any], request: Any = None) -> SafeString:
+    def render(self, template_name: str, context: dict[str, Any], request: Any = None) -> str:
         """See BaseRenderer."""
         if template_name in self.INPUTS:
             return _input(context["widget"])

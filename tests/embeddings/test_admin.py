@@ -189,7 +189,7 @@ def test_the_history_of_every_product_that_changed_says_so(
     expected = {str(product.pk) for product in products} | (
         {str(already.pk)} if action == "reembed" else set()
     )
-    assert sorted(pk for pk, _ in noted) == sorted(expected)
+    assert sorted(str(pk) for pk, _ in noted) == sorted(expected)
     assert all(message.startswith("Bulk action") for _, message in noted)
 
 

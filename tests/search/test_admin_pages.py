@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import URLPattern, URLResolver, get_resolver, resolve
+from django.urls import URLPattern, get_resolver, resolve
 from django.utils import timezone
 
 from embeddings import pipeline
@@ -26,6 +26,7 @@ from search.models import (
     CurationAction,
     CurationRule,
     CurationUse,
+    EvaluationRun,
     Judgment,
     JudgmentList,
     SearchEvent,
@@ -102,7 +103,7 @@ def fill(make_product: Any, make_category: Any) -> Fill:
             run.queries.update(measured=[MEASURED, MEASURED])
             run = runs.start_run(spring, [Variant.current().changed(cutoff=n / 1000)], author)
             run.queries.update(measured=[MEASURED])
-            run._meta.model.objects.filter(pk=run.pk).update(finished_at=now)
+            EvaluationRun.objects.filter(pk=run.pk).update(finished_at=now)
             for _ in range(5):
                 search = SearchLog.objects.create(
                     id=ids.new_id(), text=f"drill {n}", normalized=f"drill {n}", mode="hybrid", total=n % 2,
@@ -137,7 +138,7 @@ def name_of(page: Page) -> str:
     return str(resolve(page.address.partition("?")[0]).url_name)
 
 
-def addresses(resolver: URLResolver) -> Iterator[str]:
+def addresses(resolver: Any) -> Iterator[str]:
     for pattern in resolver.url_patterns:
         if isinstance(pattern, URLPattern):
             yield pattern.name or ""
