@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('embeddings', '0009_category_order'),
+        ('embeddings', '0010_lean_copy'),
     ]
 
     operations = [
