@@ -16,6 +16,7 @@ from django.utils import timezone
 from catalog.models import Category
 from embeddings import additions, bell, coverage, dashboard, model_registry, runs
 from embeddings.admin_base import PageAdmin
+from embeddings.admin_filters import chosen_model
 from embeddings.exceptions import EmbeddingError
 from embeddings.forms import ModelAdditionForm
 from embeddings.models import Dashboard, EmbeddingModel, EmbeddingRun, ModelAddition, ProductEmbedding
@@ -107,7 +108,7 @@ class DashboardAdmin(PageAdmin):
                 ("see_models", "embeddings.view_embeddingmodel"),
             )
         }
-        return {**dashboard.figures(span), "may": may}
+        return {**dashboard.figures(span, chosen_model(request)), "may": may}
 
     @_change(RETRY)
     def retry_view(self, request: HttpRequest) -> HttpResponse:

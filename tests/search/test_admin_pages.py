@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import URLPattern, get_resolver, resolve
+from django.urls import NoReverseMatch, URLPattern, get_resolver, resolve, reverse
 from django.utils import timezone
 
 from embeddings import pipeline
@@ -187,3 +187,15 @@ def test_pages_are_for_staff_with_a_role(fill: Fill, client: Client) -> None:
             assert answer.status_code in expected, page
             if expected == {302}:
                 assert "/login/" in answer.headers["Location"]
+
+
+@pytest.mark.parametrize("name", sorted(CHANGES))
+def test_nothing_is_done_for_others(name: str, client: Client) -> None:
+    try:
+        address = reverse(f"admin:{name}")
+    except NoReverseMatch:
+        address = reverse(f"admin:{name}", args=[1])
+    assert "/login/" in client.post(address).headers["Location"]
+    client.force_login(User.objects.create_user("clerk", is_staff=True))
+    assert client.post(address).status_code == 403
+    assert client.get(address).status_code in (403, 405)
