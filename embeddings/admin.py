@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -24,6 +25,7 @@ from django_rq.models import Dashboard as QueueDashboard
 from catalog.admin import ProductAdmin as CatalogProductAdmin
 from catalog.models import Product
 from embeddings import bell, census, dashboard_admin, panel, status  # noqa: F401 - registers the dashboard
+from embeddings.admin_base import ReadOnlyAdmin
 from embeddings.admin_filters import (
     EmbeddingErrorFilter,
     EmbeddingModelFilter,
@@ -33,10 +35,11 @@ from embeddings.admin_filters import (
 )
 from embeddings.badges import badge
 from embeddings.models import EmbeddingModel, EmbeddingRun, ProductEmbedding
-from embeddings.querysets import Status
+from embeddings.querysets import ProductEmbeddingQuerySet, Status
 
 # More than one page of the list shows at most.
 MAX_POLLED = 500
+NOTED_AT_ONCE = 1_000
 
 
 admin.site.unregister(Product)
@@ -47,7 +50,7 @@ class ProductAdmin(CatalogProductAdmin):
     """The catalogue's products, with what became of their vectors."""
 
     # The badge stands beside the name, where the narrowest window still shows it; it also says what is inactive.
-    list_display = ("sku", "name", "embedding", "shown_price", "brand", "shown_category", "embedded_at")
+    list_display = ("sku", "name", "embedding", "embedded_at", "shown_price", "brand", "shown_category")
     list_filter = (
         EmbeddingStatusFilter,
         EmbeddingModelFilter,
@@ -71,13 +74,14 @@ class ProductAdmin(CatalogProductAdmin):
         """Add the addresses that the badge's and the preview's script ask."""
         own = [
             path(
-                f"embedding-{name}/",
+                f"{prefix}embedding-{name}/",
                 self.admin_site.admin_view(view),
                 name=f"catalog_product_embedding_{name}",
             )
-            for name, view in (
-                ("status", self.embedding_status_view),
-                ("preview", self.embedding_preview_view),
+            for prefix, name, view in (
+                ("", "status", self.embedding_status_view),
+                ("", "preview", self.embedding_preview_view),
+                ("<int:pk>/", "panel", self.embedding_panel_view),
             )
         ]
         return [*own, *super().get_urls()]
@@ -92,6 +96,13 @@ class ProductAdmin(CatalogProductAdmin):
             {str(row.product_id): badge(row.product_id, row.status) for row in rows.values()},
             headers={"Cache-Control": "no-store"},
         )
+
+    def embedding_panel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A product's panel, of which the script takes what has changed."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        product = get_object_or_404(self.get_queryset(request), pk=pk)
+        return HttpResponse(self.embedding_panel(product), headers={"Cache-Control": "no-store"})
 
     def embedding_preview_view(self, request: HttpRequest) -> HttpResponse:
         """What would be embedded of the fields as they stand in the form: {"text", "html"}."""
@@ -146,49 +157,41 @@ class ProductAdmin(CatalogProductAdmin):
     @admin.action(description="Embed selected products again", permissions=["change"])
     def reembed(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         """Have vectors made anew; the old ones stay in use until then."""
-
-        def run() -> int:
-            return self._rows(queryset).reembed()
-
-        return self._confirmed(request, queryset, "reembed", "embed again", run)
+        rows = _rows(queryset)
+        return self._confirmed(request, queryset, "reembed", "embed again", _products(rows), rows.reembed)
 
     @admin.action(description="Retry failed embeddings of selected products", permissions=["change"])
     def retry_failed(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         """Give failed products a fresh start."""
-
-        def run() -> int:
-            return self._rows(queryset).retry()
-
-        return self._confirmed(request, queryset, "retry_failed", "retry", run)
+        rows = _rows(queryset).failed()
+        return self._confirmed(request, queryset, "retry_failed", "retry", _products(rows), rows.retry)
 
     @admin.action(description="Activate selected products", permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         """Show the products to customers."""
-
-        def run() -> int:
-            return queryset.filter(is_active=False).update(is_active=True)
-
-        return self._confirmed(request, queryset, "activate", "activate", run)
+        hidden = queryset.filter(is_active=False)
+        return self._confirmed(
+            request, queryset, "activate", "activate", hidden, lambda: hidden.update(is_active=True)
+        )
 
     @admin.action(description="Deactivate selected products", permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         """Hide the products from customers."""
-
-        def run() -> int:
-            return queryset.filter(is_active=True).update(is_active=False)
-
-        return self._confirmed(request, queryset, "deactivate", "deactivate", run)
-
-    def _rows(self, queryset: QuerySet) -> Any:
-        """The vectors of these products under every live model."""
-        return ProductEmbedding.objects.filter(
-            product__in=queryset.order_by().values("pk"), model__in=EmbeddingModel.objects.live()
+        shown = queryset.filter(is_active=True)
+        return self._confirmed(
+            request, queryset, "deactivate", "deactivate", shown, lambda: shown.update(is_active=False)
         )
 
     def _confirmed(
-        self, request: HttpRequest, queryset: QuerySet, action: str, verb: str, run: Any
+        self,
+        request: HttpRequest,
+        queryset: QuerySet,
+        action: str,
+        verb: str,
+        changing: QuerySet[Product],
+        run: Callable[[], int],
     ) -> HttpResponse | None:
-        """Ask first; on yes, run in one transaction, note it in the history and ring the bell."""
+        """Ask first; on yes, run in one transaction, note it in the history of each product and ring the bell."""
         if request.POST.get("confirmed") != "yes":
             context = {
                 **self.admin_site.each_context(request),
@@ -204,41 +207,40 @@ class ProductAdmin(CatalogProductAdmin):
             }
             return TemplateResponse(request, "admin/embeddings/confirm_action.html", context)
         with transaction.atomic():
-            touched = list(queryset.values_list("pk", flat=True)[:1000])
-            changed = run()
-            LogEntry.objects.log_actions(
-                str(request.user.pk),
-                Product.objects.filter(pk__in=touched),
-                CHANGE,
-                change_message=f"Bulk action: {verb}.",
-            )
+            products = list(changing.order_by().values_list("pk", flat=True))
+            run()
+            _note(request, products, f"Bulk action: {verb}.")
             bell.ring_on_commit()
-        self.message_user(request, f"{verb.capitalize()}: {changed} products.", messages.SUCCESS)
+        number = len(products)
+        self.message_user(
+            request, f"{verb.capitalize()}: {number:,} product{'s' * (number != 1)}.", messages.SUCCESS
+        )
         return None
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that staff look at; what can be done about them stands on the dashboard."""
+def _rows(products: QuerySet) -> ProductEmbeddingQuerySet:
+    """The vectors of these products under every live model."""
+    return ProductEmbedding.objects.filter(
+        product__in=products.order_by().values("pk"), model__in=EmbeddingModel.objects.live()
+    )
 
-    change_list_template = "admin/embeddings/change_list.html"
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never here."""
-        return False
+def _products(rows: ProductEmbeddingQuerySet) -> QuerySet[Product]:
+    return Product.objects.filter(pk__in=rows.values("product_id"))
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never here."""
-        return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never here."""
-        return False
+def _note(request: HttpRequest, products: list[int], message: str) -> None:
+    """Write a change into the history of every product, however many they are."""
+    for first in range(0, len(products), NOTED_AT_ONCE):
+        some = Product.objects.filter(pk__in=products[first : first + NOTED_AT_ONCE]).only("name")
+        LogEntry.objects.log_actions(str(request.user.pk), some, CHANGE, change_message=message)
 
 
 @admin.register(EmbeddingModel)
 class EmbeddingModelAdmin(ReadOnlyAdmin):
     """Models are added on the dashboard or by command; another name in a row would make its vectors lie."""
 
+    change_list_template = "admin/embeddings/change_list.html"
     list_display = ("name", "dimensions", "state", "template_version", "coverage", "created_at")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -263,6 +265,7 @@ class EmbeddingModelAdmin(ReadOnlyAdmin):
 class EmbeddingRunAdmin(ReadOnlyAdmin):
     """Backfills, the newest first."""
 
+    change_list_template = "admin/embeddings/change_list.html"
     list_display = ("__str__", "model", "state", "progress", "failed", "by", "started_at", "finished_at")
     list_select_related = ("model", "user")
     list_per_page = 50

@@ -52,8 +52,11 @@ SPANS = {
 DEFAULT_SPAN = SPANS["6h"]
 
 
-def figures(span: Span = DEFAULT_SPAN) -> dict[str, Any]:
-    """Everything that changes while one looks at the page: the template's context."""
+def figures(span: Span = DEFAULT_SPAN, chosen: int | None = None) -> dict[str, Any]:
+    """Everything that changes while one looks at the page: the template's context.
+
+    `chosen` is the model whose categories are shown; the active one where there is none of that number.
+    """
     models = list(EmbeddingModel.objects.order_by("state", "pk"))
     active = next((model for model in models if model.state == EmbeddingModel.State.ACTIVE), None)
     found = census.take()
@@ -69,16 +72,18 @@ def figures(span: Span = DEFAULT_SPAN) -> dict[str, Any]:
         "runs": [_run(run) for run in runs.latest(fresh=False)],
         "redis": queue,
         "workers": workers,
-        "several_live": sum(model.is_live for model in models) > 1,
+        "live": [model for model in models if model.is_live],
         "health": [_health(model, latest.get(model.pk)) for model in models if model.is_live],
         "spans": SPANS.values(),
         "span": span,
     }
     if active is not None:
+        shown = next((model for model in context["live"] if model.pk == chosen), active)
         context |= {
+            "shown": shown,
             "statuses": _statuses(found.of(active.pk)),
             "coverage": census.coverage(found.of(active.pk)),
-            "categories": _categories(found.by_category.get(active.pk, {})),
+            "categories": _categories(found.by_category.get(shown.pk, {})),
             **_pace(found.of(active.pk), found.waiting_since.get(active.pk), rates.get(active.pk, 0)),
             **_charts(active, span),
         }

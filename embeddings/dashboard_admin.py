@@ -15,6 +15,8 @@ from django.utils import timezone
 
 from catalog.models import Category
 from embeddings import additions, bell, coverage, dashboard, model_registry, runs
+from embeddings.admin_base import PageAdmin
+from embeddings.admin_filters import chosen_model
 from embeddings.exceptions import EmbeddingError
 from embeddings.forms import ModelAdditionForm
 from embeddings.models import Dashboard, EmbeddingModel, EmbeddingRun, ModelAddition, ProductEmbedding
@@ -50,8 +52,10 @@ def _change(permission: str) -> Callable[[View], View]:
 
 
 @admin.register(Dashboard)
-class DashboardAdmin(admin.ModelAdmin):
-    """Stands in the admin's index as a list would, and shows figures instead."""
+class DashboardAdmin(PageAdmin):
+    """Figures, for staff who may see what became of the products' vectors, and what can be done about them."""
+
+    view_permission = VIEW
 
     def get_urls(self) -> list[URLPattern]:
         """The page, its live figures, and one address for each thing to do."""
@@ -73,26 +77,6 @@ class DashboardAdmin(admin.ModelAdmin):
                 ("models/<int:pk>/rebuild-index/", self.rebuild_index_view, "rebuild_index"),
             )
         ]
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether the admin's index shows it."""
-        return self.has_view_permission(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Staff who may see what became of the products' vectors."""
-        return bool(request.user.is_staff and request.user.has_perm(VIEW))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There are no rows to add."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nor to change."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nor to delete."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The page."""
@@ -124,7 +108,7 @@ class DashboardAdmin(admin.ModelAdmin):
                 ("see_models", "embeddings.view_embeddingmodel"),
             )
         }
-        return {**dashboard.figures(span), "may": may}
+        return {**dashboard.figures(span, chosen_model(request)), "may": may}
 
     @_change(RETRY)
     def retry_view(self, request: HttpRequest) -> HttpResponse:

@@ -181,6 +181,9 @@ class ProductEmbedding(models.Model):
     next_attempt_at = models.DateTimeField(null=True, db_default=Now(), editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     last_error = models.TextField(blank=True, default="", db_default="", editable=False)
+    # The last attempts that came to nothing, newest first: [{"at", "attempt", "error"}]; NULL: none. They stay when a
+    # later one succeeds, so that people see what happened.
+    failures = models.JSONField(null=True, editable=False)
     wanted_at = models.DateTimeField(db_default=Now(), editable=False)
 
     category = models.ForeignKey(

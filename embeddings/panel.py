@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -90,17 +91,24 @@ def history(row: ProductEmbedding) -> list[dict[str, Any]]:
     if row.embedded_at is not None and row.stored_digest is not None:
         what = "Embedded." if ready else "An earlier text was embedded; its vector is in use meanwhile."
         events.append((row.embedded_at, what))
+    failures = _failures(row)
+    events += [(at, f"Attempt {attempt} of {most} failed: {error}") for at, attempt, error in failures]
     events.sort()
     story = [{"at": at, "what": what} for at, what in events]
     if row.lease_until is not None and row.lease_until > timezone.now():
         story.append({"at": None, "what": f"A worker is at it, attempt {row.attempts} of {most}."})
-    elif row.attempts:
+    elif row.attempts and not failures:
         story.append({"at": None, "what": f"Failed {row.attempts} of {most} times; the error stands above."})
     if not ready and row.is_active and row.next_attempt_at is not None:
         story.append({"at": row.next_attempt_at, "what": "The next attempt is due."})
     elif not ready and row.is_active:
         story.append({"at": None, "what": "No further attempt by itself."})
     return story
+
+
+def _failures(row: ProductEmbedding) -> list[tuple[datetime, int, str]]:
+    """The row's failed attempts: when, which one, and why."""
+    return [(datetime.fromisoformat(one["at"]), one["attempt"], one["error"]) for one in row.failures or []]
 
 
 def _length(text: str) -> dict[str, Any] | None:

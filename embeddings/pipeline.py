@@ -33,6 +33,11 @@ BACKOFF_FACTOR = 4
 BACKOFF_MAX_S = 3600
 MAX_ERROR_LENGTH = 2000
 
+# So many failed attempts of a row are remembered, each with the beginning of its message.
+MAX_FAILURES = 10
+MAX_NOTED_ERROR_LENGTH = 300
+
+WORKER_SILENT = "The worker ended without a word."
 WORKER_DIED = (
     "The worker died {attempts} times while it embedded this text. Shorten or mend the text, then retry."
 )
@@ -125,6 +130,18 @@ def due_sql(model: EmbeddingModel, extra: str = "") -> str:
     """
 
 
+def _noting(at: str, error: str) -> str:
+    """SQL for a row's `failures` with its present attempt on top, from SQL for when and why that failed."""
+    return f"""jsonb_path_query_array(
+        jsonb_build_array(jsonb_build_object('at', {at}, 'attempt', attempts, 'error', {error}))
+        || coalesce(failures, '[]'), '$[0 to {MAX_FAILURES - 1}]')"""
+
+
+# A lease that has run out when the row is taken again was a dead worker's.
+_NOTING_THE_DEAD = f"""failures = CASE WHEN lease_until IS NULL THEN failures
+    ELSE {_noting("lease_until", f"'{WORKER_SILENT}'")} END"""
+
+
 def claim(model: EmbeddingModel, limit: int, scope: Scope = EVERYTHING) -> list[Claim]:
     """Lease up to `limit` due rows of a model, live edits first, and count the attempt.
 
@@ -145,10 +162,11 @@ def claim(model: EmbeddingModel, limit: int, scope: Scope = EVERYTHING) -> list[
             # Nothing but exhausted rows here: what is behind them may still be due.
             return claim(model, limit, scope) if exhausted else []
         cursor.execute(
-            """
+            f"""
             WITH leased AS (
                 UPDATE embeddings_productembedding
-                SET attempts = attempts + 1, lease_until = clock_timestamp() + make_interval(secs => %s)
+                SET {_NOTING_THE_DEAD}, attempts = attempts + 1,
+                    lease_until = clock_timestamp() + make_interval(secs => %s)
                 WHERE id = ANY(%s)
                 RETURNING id, product_id, wanted_digest, lease_until, attempts
             )
@@ -176,9 +194,10 @@ def _give_up(rows: list[int]) -> None:
     """Mark rows failed whose worker died at their last attempt."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            UPDATE embeddings_productembedding SET next_attempt_at = NULL, lease_until = NULL,
-                last_error = CASE WHEN last_error = '' THEN replace(%s, '{attempts}', attempts::text)
+            f"""
+            UPDATE embeddings_productembedding
+            SET {_NOTING_THE_DEAD}, next_attempt_at = NULL, lease_until = NULL,
+                last_error = CASE WHEN last_error = '' THEN replace(%s, '{{attempts}}', attempts::text)
                     ELSE last_error END
             WHERE id = ANY(%s)
             """,
@@ -249,14 +268,16 @@ def fail(claim: Claim, message: str) -> Outcome:
     delay = min(BACKOFF_BASE_S * BACKOFF_FACTOR ** (claim.attempts - 1), BACKOFF_MAX_S)
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             UPDATE embeddings_productembedding
-            SET lease_until = NULL, last_error = %s, next_attempt_at = CASE WHEN attempts >= %s THEN NULL
+            SET failures = {_noting("statement_timestamp()", "%s::text")}, lease_until = NULL, last_error = %s,
+                next_attempt_at = CASE WHEN attempts >= %s THEN NULL
                 ELSE statement_timestamp() + make_interval(secs => %s * (1 + random() / 2)) END,
                 priority = CASE WHEN priority = %s THEN %s ELSE priority END
             WHERE id = %s AND wanted_digest = %s AND lease_until = %s
             """,
             [
+                message[:MAX_NOTED_ERROR_LENGTH],
                 message[:MAX_ERROR_LENGTH],
                 settings.EMBEDDING_MAX_ATTEMPTS,
                 delay,

@@ -167,7 +167,11 @@ class ProductEmbeddingQuerySet(models.QuerySet["ProductEmbedding"]):
     def reembed(self) -> int:
         """Have every row of this set embedded again, keeping its vector until then; return how many."""
         return self.update(
-            stored_digest="", attempts=0, next_attempt_at=Now(), lease_until=None, last_error=""
+            stored_digest=Case(When(vector__isnull=False, then=Value(""))),
+            attempts=0,
+            next_attempt_at=Now(),
+            lease_until=None,
+            last_error="",
         )
 
 

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from embeddings.admin_base import PageAdmin
 from search.admin_links import links, targets_for
 from search.analytics.models import SearchLog
 from search.analytics.overview import overview
@@ -70,8 +71,10 @@ REPORTS = {
 
 
 @admin.register(SearchLog)
-class SearchLogAdmin(admin.ModelAdmin):
-    """Stands in the admin's index as a list would, and shows reports instead. Nobody edits what was searched."""
+class SearchLogAdmin(PageAdmin):
+    """Reports. Nobody edits what was searched; it is deleted when it is old."""
+
+    view_permission = "search.view_searchlog"
 
     def get_urls(self) -> list[URLPattern]:
         """The overview, and an address for each report."""
@@ -79,18 +82,6 @@ class SearchLogAdmin(admin.ModelAdmin):
             path("", self.admin_site.admin_view(self.changelist_view), name="search_searchlog_changelist"),
             path("<slug:key>/", self.admin_site.admin_view(self.report_view), name="search_searchlog_report"),
         ]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Searches are added by the shop."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never here."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """They are deleted when they are old."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The overview."""

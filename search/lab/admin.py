@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from embeddings.admin_base import PageAdmin
 from search.admin_links import CHANGES, links, targets_for
 from search.exceptions import LabError
 from search.lab import judging, runs
@@ -21,8 +22,10 @@ MAX_ADDRESS = 4_000
 
 
 @admin.register(Lab)
-class LabAdmin(admin.ModelAdmin):
-    """Stands in the admin's index as a list would, and shows the lab instead."""
+class LabAdmin(PageAdmin):
+    """The lab, for staff who may see judgments."""
+
+    view_permission = VIEW
 
     def get_urls(self) -> list[URLPattern]:
         """The page under two names, the second for the admin's index, and one address for each thing to do."""
@@ -36,26 +39,6 @@ class LabAdmin(admin.ModelAdmin):
                 ("evaluate/", self.evaluate_view, "_evaluate"),
             )
         ]
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether the admin's index shows it."""
-        return self.has_view_permission(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Staff who may see judgments."""
-        return bool(request.user.is_staff and request.user.has_perm(VIEW))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There are no rows to add."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nor to change."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nor to delete."""
-        return False
 
     @needs(VIEW, "GET", "HEAD")
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -84,9 +67,12 @@ class LabAdmin(admin.ModelAdmin):
             if grade and not (grade.isascii() and grade.isdecimal() and len(grade) == 1):
                 raise LabError("A grade is a digit.")
             number = int(grade) if grade else None
-            judging.judge(judgments, request.POST.get("query", ""), sku, number, request.user)  # type: ignore[arg-type]
+            query = request.POST.get("query", "")
+            changed = judging.judge(judgments, query, sku, number, request.user)  # type: ignore[arg-type]
         except LabError as error:
             return self._answer(request, {"error": str(error)}, 400)
+        if changed:
+            self.log_change(request, judgments, changed)
         return self._answer(request, {"sku": sku, "grade": number}, 200)
 
     def _answer(self, request: HttpRequest, body: dict[str, Any], status: int) -> HttpResponse:

@@ -28,23 +28,32 @@ def grades_of(judgments: JudgmentList, query: str) -> dict[str, int]:
     return dict(Judgment.objects.filter(list=judgments, query=query).values_list("sku", "grade"))
 
 
-def judge(judgments: JudgmentList, query: str, sku: str, grade: int | None, user: "User") -> None:
-    """Set a grade, or with None take it back. Raises LabError for what cannot be judged."""
+def judge(judgments: JudgmentList, query: str, sku: str, grade: int | None, user: "User") -> str:
+    """Set a grade, or with None take it back; return in words what has changed, nothing where nothing has.
+
+    Raises LabError for what cannot be judged.
+    """
     query = query.strip()
     if not 0 < len(query) <= MAX_QUERY_LENGTH or "\x00" in query:
         raise LabError(f"A query of 1 to {MAX_QUERY_LENGTH} characters is judged.")
+    judged = Judgment.objects.filter(list=judgments, query=query, sku=sku)
     if grade is None:
-        Judgment.objects.filter(list=judgments, query=query, sku=sku).delete()
-        return
+        deleted, _ = judged.delete()
+        return f"Took back the grade of {sku} for “{query}”." if deleted else ""
     if not 0 <= grade <= HIGHEST_GRADE:
         raise LabError(f"A grade is from 0 to {HIGHEST_GRADE}.")
     if "\x00" in sku or not Product.objects.filter(sku=sku).exists():
         raise LabError("There is no product with this SKU any more.")
     if Judgment.objects.filter(list=judgments).count() >= MAX_JUDGMENTS:
         raise LabError(f"{judgments} is full: {MAX_JUDGMENTS:,} judgments are the most. Begin another list.")
+    before = judged.values_list("grade", flat=True).first()
+    if before == grade:
+        return ""
     Judgment.objects.update_or_create(
         list=judgments, query=query, sku=sku, defaults={"grade": grade, "by": user, "at": timezone.now()}
     )
+    former = "" if before is None else f" (before: {before})"
+    return f"Graded {sku} for “{query}”: {grade}{former}."
 
 
 def rows_of(judgments: JudgmentList) -> Iterator[Row]:

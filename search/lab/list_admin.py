@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.text import slugify
 
 from catalog.paginator import EstimatingPaginator
+from search.admin_deletion import CountingDeletionAdmin
 from search.exceptions import LabError
 from search.judgments import write
 from search.lab import judging
@@ -25,7 +26,7 @@ SHOWN_PROBLEMS = 500
 
 
 @admin.register(JudgmentList)
-class JudgmentListAdmin(admin.ModelAdmin):
+class JudgmentListAdmin(CountingDeletionAdmin):
     """Lists, with how much is in them."""
 
     list_display = ("name", "judgment_number", "query_number", "created_at")

@@ -137,6 +137,7 @@ class EvaluatedQuery(models.Model):
     objects = EvaluatedQueryQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "evaluated queries"
         constraints = [
             models.UniqueConstraint(fields=["run", "query"], name="one_evaluated_query_per_run"),
         ]

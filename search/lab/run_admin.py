@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.http import urlencode
 
 from embeddings.models import EmbeddingModel
+from search.admin_deletion import CountingDeletionAdmin
 from search.lab import reports, runs
 from search.lab.forms import params_of
 from search.lab.models import EvaluationRun
@@ -19,10 +20,11 @@ from search.lab.querysets import EvaluationRunQuerySet
 from search.lab.variants import Variant
 
 VIEW = "search.view_evaluationrun"
+DELETE_LIST = "search.delete_judgmentlist"
 
 
 @admin.register(EvaluationRun)
-class EvaluationRunAdmin(admin.ModelAdmin):
+class EvaluationRunAdmin(CountingDeletionAdmin):
     """Evaluations, the newest first. They are started in the lab."""
 
     list_display = ("__str__", "list", "state", "progress", "by", "started_at", "finished_at")
@@ -47,6 +49,10 @@ class EvaluationRunAdmin(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """In the lab."""
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may delete a list may delete what was measured of it, or no list could be that was evaluated."""
+        return super().has_delete_permission(request, obj) or request.user.has_perm(DELETE_LIST)
 
     @admin.display(description="state")
     def state(self, run: EvaluationRun) -> str:
@@ -107,7 +113,7 @@ def described(run: Any) -> dict[str, Any]:
     active = next((model.pk for model in models if model.state == EmbeddingModel.State.ACTIVE), None)
     current = Variant.current().changed(model_id=active)
     shown = [
-        {"name": name, "differences": variant.differences(current, labels)}
+        {"name": name, "differences": variant.differences(_same_model(current, variant), labels)}
         for name, variant in zip(reports.NAMES, variants, strict=False)
     ]
     asked = {"list": str(run.list_id)}
@@ -126,3 +132,8 @@ def described(run: Any) -> dict[str, Any]:
         "state": run.get_state(),
         "percent": 100 * run.done // run.total if run.total else 100,
     }
+
+
+def _same_model(current: Variant, variant: Variant) -> Variant:
+    """The current variant, but of no model where the other one needs none: that is no difference."""
+    return current.changed(model_id=None) if variant.configuration.model_id is None else current

@@ -11,14 +11,17 @@ from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from search.admin_deletion import CountingDeletionAdmin
 from search.admin_links import TRY_IT, links, targets_for
 from search.exceptions import InvalidQueryError
 from search.merchandising import book, preview, words
 from search.merchandising.forms import (
+    ALONE,
     PREVIEW,
     PREVIEW_QUERY,
     CurationActionForm,
@@ -86,6 +89,8 @@ class PreviewAdmin(admin.ModelAdmin):
                 context["comparisons"] = self.comparisons(context["adminform"].form, formsets, text)
             except InvalidQueryError as error:
                 context["preview_problems"] = [text for texts in error.errors.values() for text in texts]
+        if asked and request.POST[PREVIEW] == ALONE:
+            return TemplateResponse(request, "admin/search/compared.html", context)
         return super().render_change_form(request, context, *args, **kwargs)
 
 
@@ -141,18 +146,20 @@ class CurationActionInline(admin.StackedInline):
     model = CurationAction
     form = CurationActionForm
     formset = CurationActionFormSet
-    fields = [("kind", "position", "factor"), ("product", "category", "brand")]
+    template = "admin/search/curation_actions.html"
+    fields = ["kind", "position", "factor", "product", "category", "brand"]
     max_num = MAX_ACTIONS
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         """A new rule begins with an empty action."""
         return 0 if obj else 1
 
-    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        """Choosers that search, for there may be a million products."""
-        if db_field.name in ("product", "category"):
-            kwargs["widget"] = KnownSelect(db_field, self.admin_site)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Choosers that search, for there may be a million products; without the admin's links beside each of them."""
+        if db_field.name not in ("product", "category"):
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        kwargs["widget"] = KnownSelect(db_field, self.admin_site)
+        return self.formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CurationAction]:
         """With what their names need."""
@@ -160,7 +167,7 @@ class CurationActionInline(admin.StackedInline):
 
 
 @admin.register(CurationRule)
-class CurationRuleAdmin(PreviewAdmin):
+class CurationRuleAdmin(CountingDeletionAdmin, PreviewAdmin):
     """Rules that pin, boost, bury and hide products for a query or a category."""
 
     form = CurationRuleForm

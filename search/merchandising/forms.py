@@ -7,8 +7,10 @@ from django.db.models import Q
 
 from catalog.models import Product
 from search.merchandising.models import CurationAction, CurationRule, Synonym
+from search.merchandising.widgets import PlainRenderer
 
 PREVIEW = "_preview"  # the button's name
+ALONE = "alone"  # its value where a script asks, which needs nothing but the preview
 PREVIEW_QUERY = "_preview_query"
 
 
@@ -46,9 +48,23 @@ class CurationRuleForm(PreviewableForm):
         )
         widgets = {"note": forms.Textarea(attrs={"rows": 2})}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("valid_from", "valid_to"):
+            if name in self.fields:  # not of who may only look
+                _name_both_boxes(self.fields[name])
+
+
+def _name_both_boxes(field: forms.Field) -> None:
+    """Say aloud what the two boxes of a time are for, to which the admin's one label does not belong."""
+    for box, part in zip(field.widget.widgets, ("date", "time"), strict=True):
+        box.attrs["aria-label"] = f"{str(field.label).capitalize()}, {part}"
+
 
 class CurationActionForm(forms.ModelForm):
     """One action."""
+
+    default_renderer = PlainRenderer
 
     class Meta:
         model = CurationAction
@@ -58,8 +74,7 @@ class CurationActionForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name in ("product", "category"):
             if name in self.fields and self.instance.pk:
-                # The chooser stands within the admin's links to add and change what is chosen.
-                self.fields[name].widget.widget.known = getattr(self.instance, name)
+                self.fields[name].widget.known = getattr(self.instance, name)
 
     def clean_brand(self) -> str:
         """The brand, if a product has it. Raises ValidationError."""

@@ -88,6 +88,9 @@ def mend_the_product(page: Page) -> None:
     expect(badge).not_to_have_text("✕ Failed")
     page.evaluate("window.isTheSamePage = true")
     expect(badge).to_have_text("✓ Ready", timeout=20_000)  # the worker loads its model first
+    expect(page.locator(".embedding-history")).to_contain_text("Attempt 5 of 5 failed")
+    expect(page.locator(".embedding-neighbours li").first).to_contain_text("hammer")
+    expect(page.locator(".embedding-error")).to_have_count(0)
     assert page.evaluate("window.isTheSamePage")
 
 

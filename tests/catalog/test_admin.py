@@ -98,7 +98,13 @@ def test_the_list_takes_the_same_number_of_queries_for_100_products_as_for_5(
     assert queries() == few <= 8
 
 
-def test_a_large_table_is_not_counted(admin_client, make_product, django_assert_num_queries):
+def test_no_filter_counts_its_choices(admin_client, make_product):
+    make_product()
+    assert "_facets" not in admin_client.get(LIST).content.decode()
+    assert not admin_client.get(f"{LIST}?_facets=True").context["cl"].add_facets
+
+
+def test_a_large_table_is_not_counted(admin_client, make_product):
     make_product()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE pg_class SET reltuples = 1000000 WHERE relname = 'catalog_product'")
@@ -337,6 +343,10 @@ def test_a_preview_writes_nothing_and_a_confirmation_does(admin_client, make_pro
     product = Product.objects.get(sku="A-1")
     assert (product.name, product.brand, product.attributes) == ("Club hammer", "kept", {"colour": "red"})
     assert product.category.full_name == "Tools > Hammers"
+    for sku in ("A-1", "A-2"):
+        pk = Product.objects.get(sku=sku).pk
+        history = admin_client.get(reverse("admin:catalog_product_history", args=[pk])).content.decode()
+        assert "import" in history.split('id="change-history"')[1]
 
 
 def test_a_preview_names_bad_rows_by_the_importers_rules(admin_client):

@@ -4,13 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Product
-from embeddings.models import ProductEmbedding
+from embeddings import admin, pipeline
+from embeddings.models import EmbeddingModel, ProductEmbedding
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/catalog/product/"
@@ -68,6 +70,33 @@ def test_the_panel_says_why_it_failed_and_what_to_do(staff: Client, make_product
     assert "ValueError: &lt;b&gt;odd&lt;/b&gt; text" in page
     assert "Mend the text and save" in page
     assert "5 of 5" in page
+
+
+def test_the_panel_tells_of_each_attempt(staff: Client, make_product: Any, embed: Any) -> None:
+    product = make_product()
+    model = EmbeddingModel.objects.active()
+    for reason in ("<b>odd</b>", "odder"):
+        ProductEmbedding.objects.update(next_attempt_at=timezone.now())
+        pipeline.fail(pipeline.claim(model, 1)[0], reason)
+    address = reverse("admin:catalog_product_embedding_panel", args=[product.pk])
+    page = staff.get(address).content.decode()
+    first, second = (
+        page.index("Attempt 1 of 5 failed: &lt;b&gt;odd&lt;/b&gt;"),
+        page.index("Attempt 2 of 5 failed: odder"),
+    )
+    assert page.index("The text changed") < first < second < page.index("The next attempt is due")
+    ProductEmbedding.objects.update(next_attempt_at=timezone.now())
+    embed()
+    page = staff.get(address).content.decode()
+    assert page.index("Attempt 2 of 5 failed: odder") < page.index("Embedded.")
+    assert "Last error" not in page
+
+
+def test_the_panel_is_for_staff_who_may_see_products(client: Client, make_product: Any) -> None:
+    address = reverse("admin:catalog_product_embedding_panel", args=[make_product().pk])
+    assert client.get(address).status_code == 302
+    client.force_login(User.objects.create_user("clerk", password="x", is_staff=True))
+    assert client.get(address).status_code == 403
 
 
 def test_the_page_of_a_new_product_shows_but_the_preview(staff: Client) -> None:
@@ -135,8 +164,46 @@ def test_actions_do_what_they_say(staff: Client, make_product: Any, embed: Any) 
     assert history.count("Bulk action") == 4
 
 
+@pytest.mark.parametrize(
+    ("action", "changes"),
+    [
+        ("reembed", {}),
+        ("retry_failed", {"stored_digest": None, "next_attempt_at": None}),
+        ("activate", {"is_active": False}),
+        ("deactivate", {}),
+    ],
+)
+def test_the_history_of_every_product_that_changed_says_so(
+    action: str, changes: dict[str, Any], staff: Client, make_product: Any, embed: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(admin, "NOTED_AT_ONCE", 2)
+    products = [make_product() for _ in range(5)]
+    embed()
+    table = Product if "is_active" in changes else ProductEmbedding
+    table.objects.update(**changes)
+    already = make_product() if action in ("activate", "retry_failed") else make_product(is_active=False)
+    EmbeddingModel.objects.create(name="another", dimensions=8)
+    chosen = {"_selected_action": [products[0].pk], "select_across": "1", "confirmed": "yes"}
+    assert staff.post(LIST, {"action": action, **chosen}).status_code == 302
+    noted = LogEntry.objects.values_list("object_id", "change_message")
+    expected = {str(product.pk) for product in products} | (
+        {str(already.pk)} if action == "reembed" else set()
+    )
+    assert sorted(str(pk) for pk, _ in noted) == sorted(expected)
+    assert all(message.startswith("Bulk action") for _, message in noted)
+
+
+def test_a_product_without_a_vector_is_embedded_again(staff: Client, make_product: Any) -> None:
+    product = make_product()
+    ProductEmbedding.objects.update(attempts=5, next_attempt_at=None)
+    EmbeddingModel.objects.create(name="another", dimensions=8)
+    data = {"action": "reembed", "_selected_action": [product.pk], "confirmed": "yes"}
+    assert "Embed again: 1 product." in staff.post(LIST, data, follow=True).content.decode()
+    assert "Pending" in badges(staff, product)[str(product.pk)]
+
+
 def test_the_list_takes_as_many_queries_for_one_product_as_for_fifty(
-    staff: Client, make_product: Any, django_assert_max_num_queries: Any
+    staff: Client, make_product: Any
 ) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext

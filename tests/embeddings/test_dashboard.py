@@ -158,6 +158,23 @@ def test_the_page_shows_what_there_is(
     assert "<html" not in figures.content.decode()
 
 
+def test_categories_are_shown_of_each_live_model(
+    boss: Client, make_product: Any, make_category: Any, model: EmbeddingModel, second: EmbeddingModel
+) -> None:
+    make_product("Rake", category=make_category("Garden"))
+    fail(model=second)
+    page = text(boss.get(FIGURES))
+    assert f'embedding_model={model.pk}" aria-current="true"' in page
+    assert "embedding=failed" not in page.split("dash-categories-title")[1]
+    page = text(boss.get(FIGURES, {"embedding_model": second.pk}))
+    assert f'embedding_model={second.pk}" aria-current="true"' in page
+    assert f"?category=garden&amp;embedding=failed&amp;embedding_model={second.pk}" in page
+    for nonsense in ("999", "x", "9" * 40):
+        assert f'embedding_model={model.pk}" aria-current="true"' in text(
+            boss.get(PAGE, {"embedding_model": nonsense})
+        )
+
+
 def test_the_page_of_an_empty_shop(boss: Client) -> None:
     page = text(boss.get(PAGE))
     assert "There are no products yet" in page

@@ -313,6 +313,25 @@ def test_a_text_that_kills_its_worker_every_time_ends_as_failed(
     found = row(product)
     assert found.status == "failed"
     assert f"died {settings.EMBEDDING_MAX_ATTEMPTS} times" in found.last_error
+    assert [one["attempt"] for one in found.failures] == [5, 4, 3, 2, 1]
+    assert {one["error"] for one in found.failures} == {pipeline.WORKER_SILENT}
+
+
+def test_the_last_failed_attempts_are_remembered_when_a_later_one_succeeds(
+    make_product: Any, model: EmbeddingModel, encoder: Encoder
+) -> None:
+    product = make_product("Product with poison")
+    for number in range(pipeline.MAX_FAILURES + 2):
+        ProductEmbedding.objects.update(next_attempt_at=timezone.now(), attempts=0)
+        pipeline.fail(pipeline.claim(model, 1)[0], f"{number} " + "x" * 5_000)
+    Product.objects.filter(pk=product.pk).update(name="Product without")
+    pipeline.process(encoder, pipeline.claim(model, 10))
+    found = row(product)
+    assert found.status == "ready"
+    assert [one["error"][:3] for one in found.failures] == [f"{n} x"[:3] for n in range(11, 1, -1)]
+    assert {len(one["error"]) for one in found.failures} == {pipeline.MAX_NOTED_ERROR_LENGTH}
+    times = [one["at"] for one in found.failures]
+    assert times == sorted(times, reverse=True)
 
 
 def test_exhausted_rows_do_not_hide_those_behind_them(

@@ -1,4 +1,5 @@
-// Keeps the badges of products that are not settled yet up to date, without a reload.
+// Keeps the badges of products that are not settled yet up to date, without a reload; and what a product's page says
+// beside its badge.
 "use strict";
 {
   const INTERVAL_MS = 700;
@@ -19,18 +20,34 @@
         const response = await fetch(`${badgeUrl()}?${query}`, { credentials: "same-origin" });
         if (!response.ok) return;
         const found = await response.json();
+        let changed = false;
         for (const badge of badges) {
           const html = found[badge.dataset.product];
           if (html === undefined) continue;
           const template = document.createElement("template");
           template.innerHTML = html;
+          changed ||= template.content.textContent !== badge.textContent;
           badge.replaceWith(template.content);
         }
+        if (changed) await refreshPanel();
       } catch (error) {
         // The server may be restarting; the next look will tell.
       }
     }
     setTimeout(refresh, INTERVAL_MS);
+  };
+
+  // What is being typed, and its preview, stay as they are.
+  const refreshPanel = async () => {
+    const panel = document.querySelector(".embedding-panel[data-url]");
+    if (!panel) return;
+    const response = await fetch(panel.dataset.url, { credentials: "same-origin" });
+    if (!response.ok) return;
+    const template = document.createElement("template");
+    template.innerHTML = await response.text();
+    for (const part of template.content.querySelectorAll("[data-live]")) {
+      document.getElementById(part.id).replaceWith(part);
+    }
   };
 
   // The admin's address of products, wherever the site is mounted.

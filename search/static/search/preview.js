@@ -1,4 +1,4 @@
-// Shows in place what the form would do: the same request that the button sends, of which only the preview is taken.
+// Shows in place what the form would do: the request that the button sends, answered by the preview alone.
 "use strict";
 {
   const PAUSE_MS = 700;
@@ -15,16 +15,15 @@
     const show = async () => {
       const number = ++latest;
       const body = new FormData(form);
-      body.set("_preview", "1");
+      body.set("_preview", "alone");
       target.setAttribute("aria-busy", "true");
       try {
         const response = await fetch(location.href, { method: "POST", body, credentials: "same-origin" });
-        const page = new DOMParser().parseFromString(await response.text(), "text/html");
-        const fresh = page.getElementById("merch-compared");
-        // An earlier answer may come later.
-        if (fresh && number === latest) target.replaceChildren(...fresh.childNodes);
+        if (!response.ok || response.redirected) throw new Error(response.statusText);
+        const html = await response.text();
+        if (number === latest) target.innerHTML = html; // an earlier answer may come later
       } catch (error) {
-        if (number === latest) target.textContent = "The server does not answer. Try again.";
+        if (number === latest) target.textContent = "There is no preview just now. Try again.";
       } finally {
         if (number === latest) target.removeAttribute("aria-busy");
       }

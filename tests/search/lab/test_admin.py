@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -278,6 +278,19 @@ def test_a_list_is_exported_and_imported(spring: JudgmentList, login: Any) -> No
     assert "Imported 2 judgments." in LogEntry.objects.latest("pk").get_change_message()
 
 
+def test_a_lists_history_names_each_grade_that_was_given(spring: JudgmentList, login: Any) -> None:
+    client = login("Merchandiser")
+    for judgment in ("2:T-1", "2:T-1", ":T-1", ":T-1", "1:T-3"):
+        client.post(f"{LAB}judge/", {"list": spring.pk, "query": "hammer", "judgment": judgment})
+    said = [one.get_change_message() for one in LogEntry.objects.order_by("pk")]
+    assert said == [
+        "Graded T-1 for “hammer”: 2 (before: 3).",
+        "Took back the grade of T-1 for “hammer”.",
+        "Graded T-3 for “hammer”: 1.",
+    ]
+    assert "Graded T-3" in page(client, f"{LISTS}{spring.pk}/history/")
+
+
 def test_whoever_changes_a_grade_is_its_author(spring: JudgmentList, login: Any) -> None:
     client = login("Operator")
     judgment = Judgment.objects.get(sku="T-1")
@@ -315,8 +328,15 @@ def test_an_evaluation_is_started_from_the_page_and_seen(spring: JudgmentList, l
     text = page(client, f"{RUNS}{run.pk}/figures/")
     assert "1</strong> of <strong>1</strong> queries measured" in text
     assert "B against A" in text
+    assert "<strong>B</strong>: share of meaning 0.1</li>" in text
     assert "could be chance" in text
     assert 'data-over="true"' in text
+
+
+def test_a_variant_that_needs_no_model_differs_by_its_mode_alone(run: EvaluationRun, login: Any) -> None:
+    text = page(login("Viewer"), f"{RUNS}{run.pk}/change/")
+    assert "<strong>A</strong>: as customers search now</li>" in text
+    assert "<strong>B</strong>: mode keyword</li>" in text
 
 
 def test_winners_lead_back_into_the_lab(run: EvaluationRun, login: Any) -> None:
@@ -373,6 +393,34 @@ def test_runs_cost_a_constant_number_of_queries(
         for _ in range(10):
             runs.start_run(spring, [Variant.current().changed(cutoff=number / 10)], author)
             EvaluationRun.objects.open().update(finished_at=timezone.now())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_list_is_deleted_with_its_evaluations_by_who_may(run: EvaluationRun, login: Any, role: str) -> None:
+    client = login(role)
+    address = f"{LISTS}{run.list_id}/delete/"
+    if role == "Viewer":
+        assert client.get(address).status_code == client.post(address, {"post": "yes"}).status_code == 403
+        return
+    text = page(client, address)
+    for said in ("Judgment lists: 1", "Judgments: 2", "Evaluation runs: 1", "Evaluated queries: 1"):
+        assert said in text
+    assert client.post(address, {"post": "yes"}).status_code == 302
+    assert not (JudgmentList.objects.exists() or EvaluationRun.objects.exists())
+    assert LogEntry.objects.get().is_deletion()
+
+
+def test_what_goes_with_a_list_is_deleted_by_none_who_may_not(
+    run: EvaluationRun, author: User, client: Client
+) -> None:
+    author.user_permissions.add(
+        *Permission.objects.filter(codename__in=["view_judgmentlist", "delete_judgmentlist"])
+    )
+    client.force_login(author)
+    address = f"{LISTS}{run.list_id}/delete/"
+    assert "<li>judgment</li>" in page(client, address)
+    assert client.post(address, {"post": "yes"}).status_code == 403
+    assert JudgmentList.objects.exists()
 
 
 def test_an_odd_address_is_not_found(shop: None, login: Any) -> None:

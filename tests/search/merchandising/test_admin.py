@@ -10,11 +10,14 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.forms.renderers import get_default_renderer
 from django.test import Client
+from django.test.html import parse_html
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from search.merchandising.widgets import PlainRenderer
 from search.models import CurationAction, CurationRule, CurationUse, Synonym
 
 pytestmark = pytest.mark.django_db
@@ -278,6 +281,21 @@ def test_other_pages_lead_here_with_the_query_filled_in(login: Any) -> None:
     )
 
 
+def test_actions_are_written_as_django_writes_them(login: Any, make_rule: Any, make_product: Any) -> None:
+    product = make_product('A "<b>drill</b>" & more')
+    rule = make_rule("drill", {"kind": "pin", "product": product, "position": 1})
+    client = login("Merchandiser")
+    sent = rule_form({"kind": "boost", "brand": "<i>", "factor": "x'"}, {"kind": "odd", "DELETE": "on"})
+    for ask in (lambda: client.get(f"{RULES}{rule.pk}/change/"), lambda: client.post(f"{RULES}add/", sent)):
+        forms = ask().context["inline_admin_formsets"][0].formset.forms
+        for form in forms:
+            for field in form:
+                quick = parse_html(str(field))
+                form.renderer = get_default_renderer()
+                assert quick == parse_html(str(field))
+                form.renderer = PlainRenderer()
+
+
 # --- Preview -----------------------------------------------------------------------------------------------
 
 
@@ -311,6 +329,10 @@ def test_a_rules_preview_shows_both_sides_and_saves_nothing(login: Any, make_pro
     other = client.post(f"{RULES}add/", form | {"_preview_query": "saw"})
     assert other.context["comparisons"][0].is_same
     assert client.post(f"{RULES}add/", form | {"_preview_query": "x" * 5000}).status_code == 200
+    alone = text(client.post(f"{RULES}add/", form | {"_preview": "alone"}))
+    assert "pinned" in alone
+    assert "<form" not in alone
+    assert not CurationRule.objects.exists()
 
 
 def test_a_saved_rule_is_compared_with_its_absence(login: Any, make_rule: Any, make_product: Any) -> None:
