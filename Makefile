@@ -9,7 +9,7 @@ PIP = $(VENV) -m pip --disable-pip-version-check install
 help:
 	@echo 'make run    start the shop: PORT (8000), NEARSHELF_DATA (var/), DATABASE_URL, REDIS_URL; Ctrl-C stops it'
 	@echo 'make test   run the tests, on servers and data of their own'
-	@echo 'make test-faults   kill and restart real processes under it; takes a minute or two'
+	@echo 'make test-faults   kill and restart real processes under it; takes some minutes'
 	@echo 'make lint   check style, types, settings and migrations'
 	@echo 'make clean  remove what was installed and cached here; your data stays'
 	@echo 'PYTHON=/path/to/python3 names the Python to use.'
