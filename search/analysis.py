@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from django.conf import settings
 
 from catalog.lexical import K1
-from search.lexical import Group, Lexeme, LexicalQuery, idf, phrase_sql
+from search.lexical import AppliedSynonym, Group, Lexeme, LexicalQuery, idf, phrase_sql
 from search.merchandising import book
-from search.merchandising.rules import Rulebook
+from search.merchandising.rules import Meaning, Rulebook
 from search.parsing import ParsedText, split_code
 from search.spelling import corrections
 from search.statements import fetch
@@ -78,14 +78,14 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     joined = ["".join(pair) for pair in zip(parsed.words, parsed.words[1:], strict=False)]
     splits = {word: parts for word in parsed.words if (parts := split_code(word))}
     synonyms = (rulebook or book.current()).meanings(parsed.words)
-    meanings = [meaning for found in synonyms.values() for meaning in found]
+    meanings = [meaning.text for found in synonyms.values() for meaning in found]
     analysis = Analysis(
         [*parsed.words, *joined, *splits.values(), *meanings, *parsed.phrases, *parsed.excluded]
     )
     groups = [_group(word, splits.get(word), analysis) for word in parsed.words]
     size = catalogue_size()
     _add_joined(groups, joined, analysis, size)
-    _add_synonyms(groups, synonyms, analysis)
+    applied = _add_synonyms(groups, synonyms, analysis)
     if parsed.ends_inside_a_word and groups:
         _complete(groups[-1], size)
     _forgive_typos(groups)
@@ -101,6 +101,7 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
         ceiling=_ceiling(groups, phrases, size),
         text=text,
         codes=_codes(parsed, text),
+        synonyms=tuple(applied),
     )
 
 
@@ -127,12 +128,17 @@ def _add_joined(groups: Sequence[Group], joined: Sequence[str], analysis: Analys
 
 
 def _add_synonyms(
-    groups: Sequence[Group], synonyms: Mapping[tuple[int, int], list[str]], analysis: Analysis
-) -> None:
+    groups: Sequence[Group], synonyms: Mapping[tuple[int, int], list[Meaning]], analysis: Analysis
+) -> list[AppliedSynonym]:
+    applied = []
     for (start, end), meanings in synonyms.items():
+        words = " ".join(group.word for group in groups[start:end])
         for meaning in meanings:
-            for group in groups[start:end]:
-                group.add(analysis.lexemes(meaning), SYNONYM_WEIGHT)
+            if lexemes := analysis.lexemes(meaning.text):
+                applied.append(AppliedSynonym(meaning.synonym_id, words, meaning.text, phrase_sql(lexemes)))
+                for group in groups[start:end]:
+                    group.add(lexemes, SYNONYM_WEIGHT)
+    return applied
 
 
 def _complete(group: Group, size: int) -> None:

@@ -214,6 +214,7 @@ def _answer(query: SearchQuery, parsed: ParsedText, encoded: _Encoding, watch: S
         page=query.page,
         page_size=query.page_size,
         rule_ids=tuple(rule.id for rule in rules),
+        synonym_ids=tuple(dict.fromkeys(synonym.id for synonym in lexical.synonyms)),
     )
 
 
@@ -287,12 +288,14 @@ def _hits(query: SearchQuery, plan: Plan, ranking: Ranking) -> list[Hit]:
         Hit(
             fields[pk],
             round(float(ranking.scores[place]), 4),
-            _explanation(query, ranking, place, words.get(pk, [])),
+            _explanation(query, ranking, place, words.get(pk, {"matched_terms": []})),
         )
         for place, pk in zip(places, shown, strict=True)
         if pk in fields
     ]
 
 
-def _explanation(query: SearchQuery, ranking: Ranking, place: int, words: list[str]) -> dict[str, Any] | None:
-    return {**ranking.explain(place), "matched_terms": words} if query.explain else None
+def _explanation(
+    query: SearchQuery, ranking: Ranking, place: int, matched: dict[str, Any]
+) -> dict[str, Any] | None:
+    return {**ranking.explain(place), **matched} if query.explain else None

@@ -1,6 +1,7 @@
 """Why a product was found: which words of the query it has, and what two products share."""
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 from search.lexical import LexicalQuery
@@ -9,18 +10,27 @@ from search.trace import stage
 
 
 @stage("explain")
-def matched_words(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, list[str]]:
-    """The query's words that each product has, as they were typed."""
+def matched_words(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Which of the query's words each product has, as they were typed, and by which synonyms."""
     if not query.groups or not product_ids:
         return {}
-    tests = ", ".join("search_vector @@ %s::tsquery" for _ in query.groups)
+    asked = [*(group.sql for group in query.groups), *(synonym.sql for synonym in query.synonyms)]
+    tests = ", ".join("search_vector @@ %s::tsquery" for _ in asked)
     rows = fetch(
         f"SELECT id, {tests} FROM catalog_product WHERE id = ANY(%s::bigint[])",
-        (*(group.sql for group in query.groups), id_array(product_ids)),
+        (*asked, id_array(product_ids)),
     )
-    return {
-        row[0]: [group.word for group, has in zip(query.groups, row[1:], strict=True) if has] for row in rows
+    return {product_id: _matched(query, has) for product_id, *has in rows}
+
+
+def _matched(query: LexicalQuery, has: Sequence[bool]) -> dict[str, Any]:
+    of_words, of_synonyms = has[: len(query.groups)], has[len(query.groups) :]
+    found: dict[str, Any] = {
+        "matched_terms": list(compress((group.word for group in query.groups), of_words))
     }
+    if synonyms := [one.explain() for one in compress(query.synonyms, of_synonyms)]:
+        found["synonyms"] = synonyms
+    return found
 
 
 _SHARED_SQL = """

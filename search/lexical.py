@@ -76,6 +76,20 @@ class Group:
 
 
 @dataclass(frozen=True)
+class AppliedSynonym:
+    """A synonym of staff's that a query met."""
+
+    id: int  # 0: not saved yet
+    words: str  # of the query, as typed
+    means: str
+    sql: str  # what it means, as a tsquery
+
+    def explain(self) -> dict[str, Any]:
+        """What it did, for an explanation."""
+        return {"synonym": self.id, "words": self.words, "means": self.means}
+
+
+@dataclass(frozen=True)
 class LexicalQuery:
     """A query in the terms of the index."""
 
@@ -86,6 +100,7 @@ class LexicalQuery:
     ceiling: float  # BM25 of a product that matches every word well
     text: str  # as typed, for exact names
     codes: tuple[str, ...]  # words that may be SKUs
+    synonyms: tuple[AppliedSynonym, ...] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -6,7 +6,14 @@ from django.db import models
 
 from search.analytics.models import SearchEvent, SearchLog
 from search.lab.models import EvaluatedQuery, EvaluationRun, Judgment, JudgmentList, Lab
-from search.merchandising.models import CurationAction, CurationRule, CurationUse, RulebookChange, Synonym
+from search.merchandising.models import (
+    CurationAction,
+    CurationRule,
+    CurationUse,
+    RulebookChange,
+    Synonym,
+    SynonymUse,
+)
 
 __all__ = [
     "CurationAction",
@@ -22,6 +29,7 @@ __all__ = [
     "SearchLog",
     "Suggestion",
     "Synonym",
+    "SynonymUse",
     "Term",
     "TermStatistics",
     "Word",

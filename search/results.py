@@ -46,4 +46,5 @@ class SearchResult:
     page: int = 1
     page_size: int = 20
     rule_ids: tuple[int, ...] = ()  # staff's rules that were for this query
+    synonym_ids: tuple[int, ...] = ()  # staff's synonyms that its words met
     trace: Trace | None = None  # where an explanation was asked

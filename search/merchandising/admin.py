@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Coalesce
@@ -99,7 +98,7 @@ class SynonymAdmin(PreviewAdmin):
     """Words that mean the same."""
 
     form = SynonymForm
-    list_display = ["term", "means", "both_ways"]
+    list_display = ["term", "means", "both_ways", "searches"]
     list_filter = ["both_ways"]
     search_fields = ["term", "means"]
     ordering = ["term", "means"]
@@ -114,6 +113,15 @@ class SynonymAdmin(PreviewAdmin):
             },
         )
     ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Synonym]:
+        """Synonyms with how often they were used."""
+        return super().get_queryset(request).select_related("use").annotate(used=Coalesce("use__searches", 0))
+
+    @admin.display(description="used", ordering="used")
+    def searches(self, synonym: Any) -> SafeString | str:
+        """How many searches met it, and when last."""
+        return words.used(synonym)
 
     def tried_by(self, saved: Synonym) -> str:
         """See PreviewAdmin."""
@@ -256,8 +264,7 @@ class CurationRuleAdmin(CountingDeletionAdmin, PreviewAdmin):
     @admin.display(description="used", ordering="used")
     def searches(self, rule: Any) -> SafeString | str:
         """How many searches it was used for, and when last."""
-        use = getattr(rule, "use", None)
-        return format_html("{}<br>{}", f"{rule.used:,}", naturaltime(use.last_used_at)) if use else "none yet"
+        return words.used(rule)
 
     @admin.display(description="Now")
     def standing(self, rule: CurationRule) -> str:

@@ -14,7 +14,7 @@ from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
 from search.merchandising.models import CurationAction, CurationRule, Synonym, action_of
-from search.merchandising.rules import Action, Rulebook
+from search.merchandising.rules import Action, Entry, Rulebook
 from search.statements import fetch
 
 FRESH_FOR_S = 1.0
@@ -60,7 +60,7 @@ def read() -> Rulebook:
     rows = CurationAction.objects.filter(rule__in=rules).order_by("pk")
     for rule_id, *values in rows.values_list(*columns):
         actions[rule_id].append(action_of(*values))
-    synonyms = Synonym.objects.order_by("pk").values_list("term", "means", "both_ways")
+    synonyms = map(Entry._make, Synonym.objects.order_by("pk").values_list(*Entry._fields))
     return Rulebook((rule.as_rule(actions[rule.pk]) for rule in rules), synonyms)
 
 

@@ -369,15 +369,31 @@ def action_of(
     return Action(rules.Kind(kind), target, position, 1.0 if factor is None else factor)
 
 
-class CurationUse(models.Model):
-    """How often a rule was used; a row of its own, so that counting never meets an edit of the rule."""
+class Use(models.Model):
+    """How often something was used; a row of its own, so that counting never meets an edit.
 
-    # Without a foreign key in the database: a count that comes late must not keep a rule from being deleted.
-    rule = models.OneToOneField(
-        CurationRule, on_delete=models.CASCADE, primary_key=True, related_name="use", db_constraint=False
-    )
+    Without a foreign key in the database: a count that comes late must not keep anything from being deleted.
+    """
+
     searches = models.BigIntegerField(default=0)
     last_used_at = models.DateTimeField()
 
     class Meta:
+        abstract = True
         default_permissions = ()
+
+
+class CurationUse(Use):
+    """How often a rule was used."""
+
+    rule = models.OneToOneField(
+        CurationRule, on_delete=models.CASCADE, primary_key=True, related_name="use", db_constraint=False
+    )
+
+
+class SynonymUse(Use):
+    """How often a synonym was used."""
+
+    synonym = models.OneToOneField(
+        Synonym, on_delete=models.CASCADE, primary_key=True, related_name="use", db_constraint=False
+    )

@@ -7,7 +7,7 @@ from typing import Any
 from search.engine import search_products
 from search.merchandising import book
 from search.merchandising.models import CurationAction, CurationRule, Synonym
-from search.merchandising.rules import Rulebook
+from search.merchandising.rules import Entry, Rulebook
 from search.query import MAX_PAGE_SIZE, Filters, SearchQuery
 from search.results import Hit, SearchResult
 
@@ -70,10 +70,10 @@ def of_rule(rule: CurationRule, actions: Iterable[CurationAction], text: str = "
 
 def of_synonym(synonym: Synonym, text: str = "") -> list[Comparison]:
     """What a synonym does to its own words, or to a query to try."""
-    others = list(Synonym.objects.exclude(pk=synonym.pk).values_list("term", "means", "both_ways"))
+    others = [Entry._make(one) for one in Synonym.objects.exclude(pk=synonym.pk).values_list(*Entry._fields)]
     saved = book.current()
     before = saved.with_synonyms(others)
-    after = saved.with_synonyms([*others, (synonym.term, synonym.means, synonym.both_ways)])
+    after = saved.with_synonyms([*others, Entry(synonym.term, synonym.means, synonym.both_ways)])
     own = [synonym.term, synonym.means] if synonym.both_ways else [synonym.term]
     return [compare(SearchQuery(query), before, after) for query in ([text] if text else own)]
 

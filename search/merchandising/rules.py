@@ -80,6 +80,22 @@ class Rule:
         return {"rule": self.id, "name": self.name, **action.explain()}
 
 
+class Meaning(NamedTuple):
+    """What a synonym has some words of a query mean."""
+
+    text: str
+    synonym_id: int  # 0: not saved yet
+
+
+class Entry(NamedTuple):
+    """A synonym, as typed."""
+
+    term: str
+    means: str
+    both_ways: bool
+    id: int = 0  # 0: not saved yet
+
+
 def text_key(text: str) -> str:
     """Text as rules and synonyms are compared: words without case, accents and marks, one blank between them."""
     if text.isascii():  # nearly all are, and thousands are read at once
@@ -93,8 +109,7 @@ def text_key(text: str) -> str:
 class Rulebook:
     """All rules that are or will be valid, and all synonyms, found by the words of a query. Never changed."""
 
-    def __init__(self, rules: Iterable[Rule] = (), synonyms: Iterable[tuple[str, str, bool]] = ()) -> None:
-        """`synonyms` are (term, what it means, whether it holds both ways), as typed."""
+    def __init__(self, rules: Iterable[Rule] = (), synonyms: Iterable[Entry] = ()) -> None:
         self.rules = tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.id or float("inf"))))
         self.synonyms = tuple(synonyms)
         # Whether it matters to any rule which category is filtered on.
@@ -107,11 +122,11 @@ class Rulebook:
             else:
                 # One word finds it: nearly no query has it and not the others.
                 self._by_word[max(rule.key.split(), key=len, default="")].append(place)
-        self._meanings: dict[str, list[str]] = defaultdict(list)
-        for term, means, both_ways in self.synonyms:
-            self._meanings[text_key(term)].append(means)
+        self._meanings: dict[str, list[Meaning]] = defaultdict(list)
+        for term, means, both_ways, synonym_id in self.synonyms:
+            self._meanings[text_key(term)].append(Meaning(means, synonym_id))
             if both_ways:
-                self._meanings[text_key(means)].append(term)
+                self._meanings[text_key(means)].append(Meaning(term, synonym_id))
         self.longest_term = max((term.count(" ") + 1 for term in self._meanings), default=0)
 
     def matching(self, texts: Iterable[str], category_ids: Iterable[int], now: float) -> tuple[Rule, ...]:
@@ -139,9 +154,9 @@ class Rulebook:
                 if words.issuperset(self.rules[place].key.split()):
                     yield place
 
-    def meanings(self, words: Sequence[str]) -> dict[tuple[int, int], list[str]]:
+    def meanings(self, words: Sequence[str]) -> dict[tuple[int, int], list[Meaning]]:
         """Staff's synonyms for runs of a query's words: (first word, end) -> what they mean."""
-        found: dict[tuple[int, int], list[str]] = {}
+        found: dict[tuple[int, int], list[Meaning]] = {}
         if not self._meanings:
             return found
         keys = [text_key(word) for word in words]
@@ -160,6 +175,6 @@ class Rulebook:
         """The book without a rule."""
         return Rulebook([one for one in self.rules if one.id != rule_id], self.synonyms)
 
-    def with_synonyms(self, synonyms: Iterable[tuple[str, str, bool]]) -> "Rulebook":
+    def with_synonyms(self, synonyms: Iterable[Entry]) -> "Rulebook":
         """The book with other synonyms."""
         return Rulebook(self.rules, synonyms)

@@ -1,4 +1,4 @@
-"""Counts in how many searches each rule was used, without a write per search.
+"""Counts in how many searches each rule and each synonym was used, without a write per search.
 
 Counts gather in the process; a thread that lives only while there are some writes them every FLUSH_AFTER_S. A process
 that is killed loses what it counted since.
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import connection, transaction
 
 from search.results import SearchResult
 
@@ -19,30 +19,38 @@ logger = logging.getLogger("nearshelf.search")
 
 FLUSH_AFTER_S = 5.0
 
-# A rule that was deleted meanwhile is not counted. In the order of their ids, so that two writers cannot deadlock.
+# What was deleted meanwhile is not counted. In the order of their ids, so that two writers cannot deadlock.
 _ADD_SQL = """
-INSERT INTO search_curationuse AS u (rule_id, searches, last_used_at)
-SELECT r.id, n.searches, now() FROM unnest(%s::bigint[], %s::bigint[]) AS n(rule_id, searches)
-JOIN search_curationrule AS r ON r.id = n.rule_id ORDER BY r.id
-ON CONFLICT (rule_id) DO UPDATE SET searches = u.searches + EXCLUDED.searches, last_used_at = EXCLUDED.last_used_at
+INSERT INTO {uses} AS u ({column}, searches, last_used_at)
+SELECT r.id, n.searches, now() FROM unnest(%s::bigint[], %s::bigint[]) AS n(id, searches)
+JOIN {used} AS r ON r.id = n.id ORDER BY r.id
+ON CONFLICT ({column}) DO UPDATE SET searches = u.searches + EXCLUDED.searches, last_used_at = EXCLUDED.last_used_at
 """
+_ADD = {
+    "rule": _ADD_SQL.format(uses="search_curationuse", column="rule_id", used="search_curationrule"),
+    "synonym": _ADD_SQL.format(uses="search_synonymuse", column="synonym_id", used="search_synonym"),
+}
 
-_counts: Counter[int] = Counter()
+_counts: Counter[tuple[str, int]] = Counter()  # by what it is, and its id
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
 
 
 def count(results: Iterable[SearchResult]) -> None:
-    """Note which rules customers' searches met. Further pages of a search are no further searches."""
+    """Note which rules and synonyms customers' searches met. Further pages of a search are no further searches."""
     global _thread
-    rule_ids = [rule_id for result in results if result.page == 1 for rule_id in result.rule_ids]
-    if not rule_ids:
+    used = [one for result in results if result.page == 1 for one in _used(result)]
+    if not used:
         return
     with _lock:
-        _counts.update(rule_ids)
+        _counts.update(used)
         if _thread is None or not _thread.is_alive():
             _thread = threading.Thread(target=_keep_flushing, name="rule-usage", daemon=True)
             _thread.start()
+
+
+def _used(result: SearchResult) -> list[tuple[str, int]]:
+    return [("rule", pk) for pk in result.rule_ids] + [("synonym", pk) for pk in result.synonym_ids]
 
 
 def flush() -> None:
@@ -53,8 +61,10 @@ def flush() -> None:
     if not counted:
         return
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(_ADD_SQL, (list(counted), list(counted.values())))
+        with transaction.atomic(), connection.cursor() as cursor:
+            for kind, add in _ADD.items():
+                if numbers := {pk: number for (one, pk), number in counted.items() if one == kind}:
+                    cursor.execute(add, (list(numbers), list(numbers.values())))
     except DatabaseError:
         with _lock:
             _counts.update(counted)
@@ -74,7 +84,7 @@ def _keep_flushing() -> None:
         try:
             flush()
         except DatabaseError as error:
-            logger.warning("Uses of curation rules cannot be counted yet: %s", error)
+            logger.warning("Uses of rules and synonyms cannot be counted yet: %s", error)
         finally:
             connection.close()
         with _lock:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -38,6 +40,14 @@ def badge(state: CurationRule.State) -> SafeString:
         look.icon,
         state.label,
     )
+
+
+def used(one: Any) -> SafeString | str:
+    """In how many searches a rule or a synonym was used, and when last."""
+    use = getattr(one, "use", None)
+    if use is None:
+        return "none yet"
+    return format_html("{}<br>{}", f"{use.searches:,}", naturaltime(use.last_used_at))
 
 
 def trigger(rule: CurationRule) -> str:

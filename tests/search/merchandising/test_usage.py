@@ -1,4 +1,4 @@
-"""Rules are counted, off the path of a search."""
+"""Rules and synonyms are counted, off the path of a search."""
 
 import time
 from typing import Any
@@ -9,7 +9,7 @@ from django.test import Client
 
 from search.engine import search_products
 from search.merchandising import preview, usage
-from search.models import CurationUse
+from search.models import CurationUse, Synonym, SynonymUse
 from search.query import SearchQuery
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +39,23 @@ def test_every_search_of_a_customer_counts_once_whatever_the_door(rule: Any, cli
     assert CurationUse.objects.get().last_used_at is not None
 
 
+def test_synonyms_count_where_their_words_are_typed(
+    rule: Any, client: Client, make_product: Any, embed: Any
+) -> None:
+    telly = Synonym.objects.create(term="telly", means="television")
+    make_product("Television")
+    embed()
+    for text in ("cheap telly", "television", "telly", "radio"):
+        assert client.get("/api/search/", {"q": text}).status_code == 200
+    usage.flush()
+    assert SynonymUse.objects.get(synonym=telly).searches == 3
+    hit = client.get("/api/search/", {"q": "cheap telly", "explain": "true"}).json()["results"][0]
+    assert hit["explanation"]["matched_terms"] == ["telly"]
+    assert hit["explanation"]["synonyms"] == [{"synonym": telly.pk, "words": "telly", "means": "television"}]
+    telly.delete()
+    assert not SynonymUse.objects.exists()
+
+
 def test_who_looks_without_being_a_customer_is_not_counted(rule: Any) -> None:
     search_products(SearchQuery("drill"))
     preview.of_rule(rule, rule.actions.all())
@@ -49,7 +66,7 @@ def test_counting_writes_nothing_within_the_request(rule: Any, django_assert_num
     results = [search_products(SearchQuery("drill"))] * 50
     with django_assert_num_queries(0):
         usage.count(results)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(3):  # its transaction's two ends included
         usage.flush()
     with django_assert_num_queries(0):
         usage.flush()
@@ -61,7 +78,7 @@ def test_what_cannot_be_written_is_kept_and_a_rule_that_is_gone_is_dropped(
 ) -> None:
     usage.count([search_products(SearchQuery("drill"))])
     with monkeypatch.context() as broken:
-        broken.setattr(usage, "_ADD_SQL", "SELECT 1 / 0 FROM (SELECT %s, %s) AS x")
+        broken.setitem(usage._ADD, "rule", "SELECT 1 / 0 FROM (SELECT %s, %s) AS x")
         with pytest.raises(DatabaseError), transaction.atomic():
             usage.flush()
     assert searches() == 1
