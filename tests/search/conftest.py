@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from embeddings import pipeline
-from search import attributes, categories, encoding, redis_client, semantic
+from search import attributes, categories, encoding, redis_client, semantic, terms
 from search.merchandising import book, usage
 from search.terms import forget_size, refresh_terms
 
@@ -51,6 +51,13 @@ def demo_rows(django_db_setup: None, django_db_blocker: Any) -> None:
         for table in DEMO_TABLES:
             cursor.execute(f"CREATE TABLE demo.{table} AS TABLE {table}")
         _remove_demo()
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process remembers for a second or some, it remembers longer: counts of queries depend on no clock."""
+    monkeypatch.setattr(book, "FRESH_FOR_S", 600.0)
+    monkeypatch.setattr(terms, "SIZE_IS_GOOD_FOR_S", 600.0)
 
 
 @pytest.fixture(scope="module")

@@ -155,6 +155,7 @@ def test_no_page_is_left_out(fill: Fill) -> None:
     assert ours - {name_of(page) for page in pages()} == CHANGES | {"search_lab_changelist"}
 
 
+@pytest.mark.usefixtures("steady")
 def test_pages_take_as_many_queries_for_much_as_for_little(
     fill: Fill, boss: Client, monkeypatch: Any
 ) -> None:

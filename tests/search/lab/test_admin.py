@@ -161,6 +161,7 @@ def test_what_customers_typed_is_shown_as_text(shop: None, login: Any) -> None:
     assert "<script>alert" not in text
 
 
+@pytest.mark.usefixtures("steady")
 def test_the_number_of_queries_is_constant(
     shop: None, spring: JudgmentList, login: Any, make_product: Any, django_assert_num_queries: Any
 ) -> None:
