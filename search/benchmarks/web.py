@@ -62,7 +62,16 @@ def server(workers: int, threads: int) -> Iterator[int]:
         port: int = probe.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}"]
     command += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)]
-    command += ["--log-level", "warning", "--no-control-socket", "--chdir", str(settings.BASE_DIR)]
+    # A visitor may wait for seconds until it is their turn again.
+    command += [
+        "--keep-alive",
+        "60",
+        "--log-level",
+        "warning",
+        "--no-control-socket",
+        "--chdir",
+        str(settings.BASE_DIR),
+    ]
     environment = {
         **os.environ,
         "DATABASE_URL": scratch.url(),
