@@ -137,13 +137,13 @@ class Client:
 def measure(
     port: int, endpoints: dict[str, Iterator[str]], clients: int, requests: int
 ) -> dict[str, dict[str, float]]:
-    """Ask each endpoint `requests` times from `clients` visitors at once; figures by endpoint.
+    """Ask each endpoint `requests` times, or somewhat more often, from `clients` visitors at once; figures by endpoint.
 
     `endpoints` give the address of one request after the other. They take turns in short rounds, so that whatever
     else the machine does meets all of them. Raises BenchmarkError for any answer but 200.
     """
     answers = {name: Answers() for name in endpoints}
-    size = -(-requests // ROUNDS)
+    size = max(clients, -(-requests // ROUNDS))  # fewer would leave visitors idle
     with ExitStack() as stack:
         visitors = [stack.enter_context(closing(Client(port))) for _ in range(clients)]
         for addresses in endpoints.values():
