@@ -405,3 +405,20 @@ def test_who_may_only_look_may_export_but_not_import(client, django_user_model, 
     assert b"A-1" in export(client, "0")
     user.user_permissions.clear()
     assert client.post(EXPORT, {"format": "0"}).status_code == 403
+
+
+def test_each_row_of_a_preview_takes_the_queries_of_its_import_and_no_more(admin_client, make_product):
+    for number in range(40):
+        make_product(sku=f"OLD-{number}")
+
+    def queries(rows):
+        content = "sku,name,category\n" + "".join(
+            f"NEW-{n},Saw {n},Tools > Saws\nOLD-{n},Hammer {n},\n" for n in range(rows)
+        )
+        with CaptureQueriesContext(connection) as captured:
+            assert preview(admin_client, "a.csv", content, "0").status_code == 200
+        return len(captured)
+
+    queries(1)
+    # Two rows: looked up, one of them written, and each taken back.
+    assert queries(40) - queries(2) == 38 * 9
