@@ -7,6 +7,7 @@ from django.db import connection
 
 from embeddings import coverage, indexes, locks, pipeline
 from embeddings.models import EmbeddingModel, ProductEmbedding
+from embeddings.outages import outlast
 from embeddings.overlap import Overlap
 from embeddings.planning import through_indexes
 
@@ -80,12 +81,12 @@ def run(
 
 def _build(model: EmbeddingModel, while_indexing: Callable[[], AbstractContextManager[None]]) -> None:
     with while_indexing():
-        indexes.build(model)
+        outlast(indexes.build)(model)
 
 
 def _mend(model: EmbeddingModel, while_indexing: Callable[[], AbstractContextManager[None]]) -> None:
     with while_indexing():
-        indexes.mend(model)
+        outlast(indexes.mend)(model)
 
 
 def _is_bulk(model: EmbeddingModel, scope: pipeline.Scope, limit: int | None) -> bool:

@@ -446,5 +446,9 @@ def test_upkeep_mends_an_index_that_a_dead_backfill_left_out(
     upkeep.mend()
     assert not indexes.state(model)["exists"]  # the backfill still lives
     session.close()
+    with connection.cursor() as cursor:
+        # Its end takes PostgreSQL a moment.
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [locks.NAMESPACE, locks.loading(model.pk)])
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [locks.NAMESPACE, locks.loading(model.pk)])
     upkeep.mend()
     assert indexes.state(model)["valid"]

@@ -1,5 +1,6 @@
 """Promises of PostgreSQL going away under a worker: what it has in hand is kept, and nothing waits for a lease."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from catalog.models import Product
-from embeddings import backfill, outages, pipeline, status
+from embeddings import backfill, indexes, outages, pipeline, status
 from embeddings.encoders import Vectors, encoder_for
 from embeddings.models import EmbeddingModel
 from tests.embeddings.test_pipeline import assert_settled
@@ -25,6 +26,13 @@ def products(transactional_db: None) -> list[Product]:
     return Product.objects.bulk_create(
         Product(sku=f"B-{number}", name=f"Wall bracket number {number}") for number in range(40)
     )
+
+
+@pytest.fixture(autouse=True)
+def _new_connection(transactional_db: None) -> Iterator[None]:
+    """What a test leaves broken, the next one does not find."""
+    yield
+    connection.close()
 
 
 def break_all_but(session: BaseDatabaseWrapper) -> None:
@@ -46,7 +54,9 @@ def test_vectors_in_hand_are_stored_on_a_new_connection(
     assert_settled(encoder_for(model), products[7])
 
 
+@pytest.mark.parametrize("has_index", [True, False])
 def test_a_backfill_goes_on_and_encodes_nothing_twice(
+    has_index: bool,
     products: list[Product],
     model: EmbeddingModel,
     session: BaseDatabaseWrapper,
@@ -54,6 +64,8 @@ def test_a_backfill_goes_on_and_encodes_nothing_twice(
     settings: Any,
 ) -> None:
     settings.EMBEDDING_CLAIM_SIZE = settings.EMBEDDING_BATCH_SIZE = 8
+    if not has_index:
+        indexes.drop(model)
     encode, encoded = pipeline.encode, []
 
     def encode_and_break(*args: Any) -> Vectors:
@@ -69,6 +81,7 @@ def test_a_backfill_goes_on_and_encodes_nothing_twice(
     assert sum(outcome.stored for outcome in outcomes) == 40
     assert len(encoded) == len(set(encoded)) == 40
     assert status.counts(model)["ready"] == 40
+    assert indexes.state(model)["valid"]
 
 
 def test_leases_are_given_back_on_a_new_connection(
