@@ -103,7 +103,7 @@ def folder() -> Iterator[Path]:
             server.stop()
             if server.sockets.parent != server.data:
                 shutil.rmtree(server.sockets, ignore_errors=True)
-    shutil.rmtree(path)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +112,7 @@ def used_data() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="nearshelf-test-", dir=PLACE))
     User(path).leaves()
     yield path
-    shutil.rmtree(path)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def data() -> Iterator[Path]:
     """The data folder of the shop, kept from test to test."""
     folder = Path(tempfile.mkdtemp(prefix="nearshelf-test-", dir=PLACE))
     yield folder / "var"
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
