@@ -125,9 +125,10 @@ def candidates(plan: Plan, scope: Scope) -> Candidates:
     matches = NO_MATCHES
     if plan.asked is not Mode.SEMANTIC or plan.mode is Mode.KEYWORD:
         matches = keyword_candidates(plan.lexical, scope, MAX_DEPTH)
-    neighbours = _semantic_candidates(plan, scope, matches)
+    encoded = plan.encoded()  # here, for no stage is charged with the wait
+    neighbours = _semantic_candidates(plan, encoded, scope, matches)
     product_ids = np.concatenate([matches.product_ids, _without(neighbours.product_ids, matches.product_ids)])
-    near, (worded, bm25) = _both_scores(plan, matches, neighbours)
+    near, (worded, bm25) = _both_scores(plan, encoded, matches, neighbours)
     return Candidates(
         product_ids=product_ids,
         bm25=fusion.aligned(product_ids, worded, bm25, 0.0),
@@ -142,10 +143,9 @@ def candidates(plan: Plan, scope: Scope) -> Candidates:
 
 
 def _both_scores(
-    plan: Plan, matches: Matches, neighbours: Neighbours
+    plan: Plan, encoded: Encoded, matches: Matches, neighbours: Neighbours
 ) -> tuple[Neighbours, tuple[Ids, Scores]]:
     """What is known of the meaning and of the words of candidates; in a hybrid search, of all of them."""
-    encoded = plan.encoded()
     if plan.mode is not Mode.HYBRID or encoded is None:
         return neighbours, (matches.product_ids, matches.bm25)
     space, vector = encoded
@@ -163,10 +163,9 @@ def _semantic_depth(plan: Plan) -> int:
 
 
 @stage("semantic")
-def _semantic_candidates(plan: Plan, scope: Scope, matches: Matches) -> Neighbours:
+def _semantic_candidates(plan: Plan, encoded: Encoded, scope: Scope, matches: Matches) -> Neighbours:
     """What is near enough in meaning. A part number that the catalogue has means nothing but itself."""
-    encoded = plan.encoded()
-    if plan.mode is Mode.KEYWORD or encoded is None:
+    if encoded is None:
         return NOBODY
     if plan.mode is Mode.HYBRID and len(matches) and plan.lexical.is_part_number:
         return NOBODY

@@ -25,13 +25,6 @@ class Stopwatch:
         """Add what went on beside other steps."""
         self._steps[step] = self._steps.get(step, 0.0) + ms
 
-    def branch(self) -> "Stopwatch":
-        """A watch of its own for one answer of several, with the shared steps on it."""
-        other = Stopwatch()
-        other._steps.update(self._steps)
-        other._started -= sum(self._steps.values()) / 1000
-        return other
-
     def read(self) -> dict[str, float]:
         """Milliseconds by step, and `total` since the start."""
         total = 1000 * (time.perf_counter() - self._started)
