@@ -10,4 +10,4 @@ RUN useradd --create-home shop && mkdir /data && chown shop /data
 USER shop
 ENV NEARSHELF_DATA=/data
 EXPOSE 8000
-CMD ["gunicorn", "config.wsgi:application", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--threads", "8"]
+CMD ["gunicorn", "config.wsgi:application", "--bind", "0.0.0.0:8000"]

@@ -55,23 +55,20 @@ class Answers:
 
 
 @contextmanager
-def server(workers: int, threads: int) -> Iterator[int]:
-    """Run the shop's web server on the current database; yield its port on the loopback interface."""
+def server(workers: int | None = None, threads: int | None = None) -> Iterator[int]:
+    """Run the shop's web server on the current database; yield its port on the loopback interface.
+
+    Its processes and threads are those of gunicorn.conf.py unless they are given.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}"]
-    command += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)]
+    command += ["--config", str(settings.BASE_DIR / "gunicorn.conf.py"), "--chdir", str(settings.BASE_DIR)]
+    for option, number in (("--workers", workers), ("--threads", threads)):
+        command += [option, str(number)] if number else []
     # A visitor may wait for seconds until it is their turn again.
-    command += [
-        "--keep-alive",
-        "60",
-        "--log-level",
-        "warning",
-        "--no-control-socket",
-        "--chdir",
-        str(settings.BASE_DIR),
-    ]
+    command += ["--keep-alive", "60", "--log-level", "warning", "--no-control-socket"]
     environment = {
         **os.environ,
         "DATABASE_URL": scratch.url(),

@@ -43,9 +43,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--port", default=os.environ.get("PORT") or "8000", help="port to listen on (PORT)"
         )
-        workers = os.environ.get("WEB_CONCURRENCY") or "1"
-        parser.add_argument("--workers", type=int, default=workers, help="web processes (WEB_CONCURRENCY)")
-        parser.add_argument("--threads", type=int, default=8, help="threads of each web process")
+        parser.add_argument(
+            "--workers",
+            type=int,
+            default=argparse.SUPPRESS,
+            help="web processes (default: WEB_CONCURRENCY, or one for each core up to four)",
+        )
+        parser.add_argument(
+            "--threads", type=int, default=argparse.SUPPRESS, help="threads of each web process (default: 8)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """See BaseCommand."""
@@ -54,7 +60,9 @@ class Command(BaseCommand):
         self._migrate()
         self._load_demo_catalogue()
         self._create_login()
-        supervisor = Supervisor(_children(host, port, options["workers"], options["threads"]), self.say)
+        supervisor = Supervisor(
+            _children(host, port, options.get("workers"), options.get("threads")), self.say
+        )
         site = _Site("127.0.0.1" if host in ("0.0.0.0", "::") else host, port)  # noqa: S104
         progress = EmbeddingProgress(sys.stdout, self.say)
         greeter = _Greeter(site, progress, self.say)
@@ -162,14 +170,13 @@ class _Greeter:
             self.say(f"  {name:<11} {self.site.url}{path}")
 
 
-def _children(host: str, port: int, workers: int, threads: int) -> list[Child]:
+def _children(host: str, port: int, workers: int | None, threads: int | None) -> list[Child]:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     gunicorn = [sys.executable, "-m", "gunicorn", "config.wsgi:application", "--bind", address]
-    gunicorn += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)]
+    gunicorn += ["--config", str(settings.BASE_DIR / "gunicorn.conf.py"), "--chdir", str(settings.BASE_DIR)]
+    for option, number in (("--workers", workers), ("--threads", threads)):
+        gunicorn += [option, str(number)] if number else []
     gunicorn += ["--graceful-timeout", str(WEB_GRACE), "--log-level", "warning", "--no-control-socket"]
-    # A query may have 512 characters, each of which may take twelve in an address.
-    gunicorn += ["--limit-request-line", "8190"]
-    gunicorn += ["--chdir", str(settings.BASE_DIR)]
     worker = [sys.executable, str(settings.BASE_DIR / "manage.py"), "embedding_worker"]
     return [Child("web server", gunicorn), Child("embedding worker", worker)]
 

@@ -50,8 +50,8 @@ class Command(RichCommand):
             metavar="N",
             help="for each endpoint, and for the search log (default 300; 0: no HTTP)",
         )
-        parser.add_argument("--workers", type=int, default=1, help="web processes (default 1)")
-        parser.add_argument("--threads", type=int, default=8, help="threads of each web process (default 8)")
+        parser.add_argument("--workers", type=int, help="web processes (default: as gunicorn.conf.py says)")
+        parser.add_argument("--threads", type=int, help="threads of each web process (default: as it says)")
         parser.add_argument(
             "--scratch", default=scratch.DEFAULT_NAME, metavar="NAME", help="scratch database"
         )
