@@ -5,18 +5,59 @@ Python computes in one thread of a process at a time, so there is a process for 
 """
 
 import os
+import time
+from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
+from gunicorn.workers.gthread import ThreadWorker
+
 MOST_BY_ITSELF = 4
+# So long a busier process leaves a new connection to another one.
+COURTESY_S = 0.001
 _CORES = os.cpu_count() or 1
 
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(_CORES, MOST_BY_ITSELF))
-worker_class = "gthread"
 threads = 8
 # A query may have 512 characters, each of which may take twelve in an address.
 limit_request_line = 8190
 
 
-def post_fork(server: Any, worker: Any) -> None:
+class BalancedWorker(ThreadWorker):
+    """Takes a connection only if no other process has fewer.
+
+    All processes wait for connections at once, and Linux wakes the same one first again and again: of eight visitors
+    that keep their connections, one process has all eight and the others none.
+    """
+
+    connections = RawArray("i", 256)  # of each process; shared memory, for it is there before the fork
+    place = 0
+
+    @property
+    def nr_conns(self) -> int:
+        """How many connections this process has; gunicorn counts here."""
+        return self.connections[self.place]
+
+    @nr_conns.setter
+    def nr_conns(self, number: int) -> None:
+        self.connections[self.place] = number
+
+    def accept(self, listener: Any) -> None:
+        """See ThreadWorker; a connection that another process has taken meanwhile is none."""
+        if self.nr_conns > min(self.connections[: self.cfg.workers]):
+            time.sleep(COURTESY_S)
+        super().accept(listener)
+
+
+worker_class = BalancedWorker
+
+
+def pre_fork(server: Any, worker: BalancedWorker) -> None:
+    """Give a process the place of the one that it stands in for."""
+    taken = {other.place for other in server.WORKERS.values()}
+    worker.place = min(set(range(len(worker.connections))) - taken)
+    worker.nr_conns = 0
+
+
+def post_fork(server: Any, worker: BalancedWorker) -> None:
     """Share the cores out among the processes' models: of more threads, most would wait for each other."""
     os.environ.setdefault("EMBEDDING_THREADS", str(max(1, _CORES // server.cfg.workers)))

@@ -1,8 +1,8 @@
 """From the visitor's words to the lexemes of the index, with their document frequencies, in one statement."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from django.conf import settings
 
@@ -13,7 +13,7 @@ from search.merchandising.rules import Meaning, Rulebook
 from search.parsing import ParsedText, split_code
 from search.spelling import corrections
 from search.statements import fetch
-from search.terms import catalogue_size
+from search.terms import catalogue_size, remembered
 from search.trace import stage
 
 # A growing last word is completed only where it stands for next to nothing itself.
@@ -44,28 +44,42 @@ WHERE lexeme LIKE %s ORDER BY documents DESC, lexeme LIMIT %s
 """
 
 
+@dataclass(frozen=True)
+class _Lexemes:
+    """What the index has for a piece of text: word by word, and without the separators in it."""
+
+    plain: list[Lexeme] = field(default_factory=list)
+    compound: list[Lexeme] = field(default_factory=list)
+
+
 class Analysis:
-    """The lexemes of many pieces of text, looked up together."""
+    """The lexemes of many pieces of text; those that were not met lately are looked up together."""
 
     def __init__(self, pieces: Iterable[str]) -> None:
-        self._pieces = list(dict.fromkeys(pieces))
-        self._plain: dict[str, list[Lexeme]] = defaultdict(list)
-        self._compound: dict[str, list[Lexeme]] = defaultdict(list)
-        if not self._pieces:
-            return
-        for place, compound, lexeme, _, dimension, documents in fetch(
-            _ANALYSE_SQL, (self._pieces, settings.SEARCH_CONFIG)
-        ):
-            found = self._compound if compound else self._plain
-            found[self._pieces[place - 1]].append(Lexeme(lexeme, dimension, documents))
+        known = remembered()
+        keys = {piece: (settings.SEARCH_CONFIG, piece) for piece in pieces}
+        self._found = {piece: known[key] for piece, key in keys.items() if key in known}
+        if missing := [piece for piece in keys if piece not in self._found]:
+            looked_up = _looked_up(missing)
+            self._found |= looked_up
+            known.update((keys[piece], lexemes) for piece, lexemes in looked_up.items())
 
     def lexemes(self, piece: str) -> list[Lexeme]:
         """The words of a piece, in order; stop words are gone."""
-        return self._plain.get(piece, [])
+        return self._found[piece].plain
 
     def compounds(self, piece: str) -> list[Lexeme]:
         """What is written with separators in a piece, once more without."""
-        return self._compound.get(piece, [])
+        return self._found[piece].compound
+
+
+def _looked_up(pieces: Sequence[str]) -> dict[str, _Lexemes]:
+    found = {piece: _Lexemes() for piece in pieces}
+    rows = fetch(_ANALYSE_SQL, (list(pieces), settings.SEARCH_CONFIG))
+    for place, is_compound, lexeme, _, dimension, documents in rows:
+        lexemes = found[pieces[place - 1]]
+        (lexemes.compound if is_compound else lexemes.plain).append(Lexeme(lexeme, dimension, documents))
+    return found
 
 
 @stage("words")
@@ -150,7 +164,10 @@ def _complete(group: Group, size: int) -> None:
     if known > size * RARE_AGAINST_COMPLETION:
         return  # no word has so many products that this one would be rare against it
     pattern = word.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%") + "%"
-    for lexeme, dimension, documents in fetch(_COMPLETE_SQL, (pattern, MAX_COMPLETIONS)):
+    known_words = remembered()
+    if pattern not in known_words:
+        known_words[pattern] = fetch(_COMPLETE_SQL, (pattern, MAX_COMPLETIONS))
+    for lexeme, dimension, documents in known_words[pattern]:
         if known <= documents * RARE_AGAINST_COMPLETION:
             group.add([Lexeme(lexeme, dimension, documents)], COMPLETION_WEIGHT)
 

@@ -25,9 +25,7 @@ def page_of(
     shown = _shown(query, products, browsing, total)
     fields = hydrate(shown)
     notes = browsing.notes(shown) if query.explain and rules else {}
-    counted = facets.count(
-        query.facets, scope, query.filters, lambda wider: wider.condition("p") & constraint
-    )
+    counted = facets.count(query.facets, scope, query.filters, constraint)
     return SearchResult(
         hits=[
             Hit(fields[pk], SCORE, notes.get(pk, {}) if query.explain else None)

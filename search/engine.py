@@ -7,7 +7,7 @@ hydrate. The query is encoded while its words are looked up.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -28,11 +28,10 @@ from search.parsing import ParsedText, parse
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Mode, SearchQuery
 from search.ranking import Encoded, Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
-from search.scope import Condition, Scope, resolve
+from search.scope import Scope, resolve
 from search.semantic import VectorSpace
 from search.similar import similar_products
 from search.spelling import corrected_text
-from search.statements import id_array
 from search.stopwatch import Stopwatch
 from search.trace import note_stage, stage, tracing
 
@@ -78,7 +77,8 @@ def ranking_of(query: SearchQuery) -> Ranking:
 
     Raises InvalidQueryError, and EncodingUnavailableError or RerankUnavailableError instead of answering without.
     """
-    return _ranked(query, plan_of(query), resolve(query.filters), deadline_s=None)
+    (ranking,) = _ranked(query, plan_of(query), [resolve(query.filters)], deadline_s=None)
+    return ranking
 
 
 def plan_of(query: SearchQuery) -> Plan:
@@ -223,7 +223,7 @@ def _correction(lexical: LexicalQuery) -> str | None:
         return None
     text = corrected_text([group.word for group in lexical.groups])
     # Words that are newer than the last count of terms are right as they are.
-    return text if text and not keyword_candidates(lexical, Scope(), 1) else None
+    return text if text and not keyword_candidates(lexical, [Scope()], 1)[0] else None
 
 
 def _plan(
@@ -244,17 +244,25 @@ def _plan(
     )
 
 
-def _ranked(query: SearchQuery, plan: Plan, scope: Scope, deadline_s: float | None) -> Ranking:
-    """The result set best first. Reranking is for wishes in words; who asks for one leg gets its own order."""
-    ranking = rank(plan, scope)
+def _ranked(
+    query: SearchQuery, plan: Plan, scopes: Sequence[Scope], deadline_s: float | None
+) -> list[Ranking]:
+    """The result set of each scope, best first; the first scope is the one that is shown.
+
+    Reranking is for wishes in words; who asks for one leg gets its own order. Where results are only counted, their
+    order says nothing.
+    """
+    shown, *counted = rank(plan, scopes)
     reranks = plan.configuration.rerank and rerank.is_on()
     if reranks and query.mode is Mode.HYBRID and not plan.lexical.is_part_number:
-        ranking = rerank.reranked(ranking, plan.text, plan.configuration.rerank_depth, deadline_s)
-    return curated(ranking, plan, scope)
+        shown = rerank.reranked(shown, plan.text, plan.configuration.rerank_depth, deadline_s)
+    return [curated(ranking, plan, scope) for ranking, scope in zip((shown, *counted), scopes, strict=True)]
 
 
 def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
-    ranking = _ranked(query, plan, scope, settings.SEARCH_RERANK_DEADLINE_S)
+    scopes = list(dict.fromkeys([scope, *(facets.scope_of(name, scope) for name in query.facets)]))
+    rankings = _ranked(query, plan, scopes, settings.SEARCH_RERANK_DEADLINE_S)
+    ranking = rankings[0]
     return SearchResult(
         hits=_hits(query, plan, ranking),
         total=len(ranking.product_ids),
@@ -262,19 +270,17 @@ def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
         mode=query.mode,
         degraded=False,
         corrected=None,
-        facets=_facets(query, plan, scope, ranking),
+        facets=_facets(query, scope, dict(zip(scopes, rankings, strict=True))),
     )
 
 
 @stage("facets")
-def _facets(query: SearchQuery, plan: Plan, scope: Scope, ranking: Ranking) -> dict[str, list[FacetValue]]:
+def _facets(
+    query: SearchQuery, scope: Scope, rankings: Mapping[Scope, Ranking]
+) -> dict[str, list[FacetValue]]:
     """Count over the result set; a facet that is filtered on, over the set without that filter."""
-
-    def products(wider: Scope) -> Condition:
-        found = ranking if wider == scope else curated(rank(plan, wider), plan, wider)
-        return Condition("p.id = ANY(%s::bigint[])", (id_array(found.product_ids),))
-
-    return facets.count(query.facets, scope, query.filters, products)
+    found = {name: rankings[facets.scope_of(name, scope)].product_ids for name in query.facets}
+    return facets.count_found(found, query.filters)
 
 
 def _hits(query: SearchQuery, plan: Plan, ranking: Ranking) -> list[Hit]:

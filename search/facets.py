@@ -1,7 +1,9 @@
 """What the products of a result set have in common, counted."""
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +15,12 @@ from search.exceptions import InvalidQueryError
 from search.query import Filters
 from search.results import FacetValue
 from search.scope import Condition, Scope
-from search.statements import fetch
+from search.statements import fetch, id_array
 
 CATEGORY, BRAND, PRICE = "category", "brand", "price"
 FILTERABLE = (CATEGORY, BRAND, PRICE)
 PRICE_BUCKETS = 5
-_COLUMNS = {CATEGORY: "p.category_id", BRAND: "p.brand", PRICE: "p.price"}
+_COLUMNS = {CATEGORY: "p.category_id", BRAND: "nullif(p.brand, '')", PRICE: "p.price"}
 
 
 def unknown_names(names: Sequence[str]) -> list[str]:
@@ -36,22 +38,54 @@ def check_names(names: Iterable[str]) -> None:
         )
 
 
-def count(
-    names: Sequence[str], scope: Scope, filters: Filters, products: Callable[[Scope], Condition]
-) -> dict[str, list[FacetValue]]:
-    """The values of some facets within a scope; a facet that is filtered on is counted without that filter.
+def scope_of(name: str, scope: Scope) -> Scope:
+    """The scope that a facet is counted in: one that is filtered on, without that filter."""
+    return scope.without(name) if name in FILTERABLE else scope
 
-    `products` says of products `p` whether they belong to the result set within a scope. It is asked once for each
-    different scope, for it may mean another search.
-    """
+
+def count(
+    names: Sequence[str], scope: Scope, filters: Filters, constraint: Condition
+) -> dict[str, list[FacetValue]]:
+    """The values of some facets of the filtered catalogue, of products `p` that satisfy a constraint too."""
     names_by_scope: dict[Scope, list[str]] = defaultdict(list)
     for name in names:
-        names_by_scope[scope.without(name) if name in FILTERABLE else scope].append(name)
-    counted: dict[str, list[FacetValue]] = {}
+        names_by_scope[scope_of(name, scope)].append(name)
+    counts: dict[str, dict[Any, int]] = {}
     for wider, together in names_by_scope.items():
-        for name, counts in _counts(together, products(wider)).items():
-            counted[name] = _values(name, counts, filters)
-    return {name: counted[name] for name in names}
+        columns = {name: _column(name) for name in together}
+        counts |= _counts(columns, wider.condition("p") & constraint)
+    return {name: _values(name, counts[name], filters) for name in names}
+
+
+def count_found(found: Mapping[str, Sequence[int]], filters: Filters) -> dict[str, list[FacetValue]]:
+    """The values of some facets; `found` has the ids of the products that each is counted over.
+
+    The products are read once for all facets.
+    """
+    ids = {name: id_array(product_ids) for name, product_ids in found.items()}
+    everyone = id_array({pk for product_ids in found.values() for pk in product_ids})
+    alike = len(set(ids.values())) == 1
+    columns = {name: _column(name) if alike else _column(name).where(ids[name]) for name in found}
+    counts = _counts(columns, Condition("p.id = ANY(%s::bigint[])", (everyone,))) if found else {}
+    return {name: _values(name, counts[name], filters) for name in found}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What a facet groups products `p` by, as SQL."""
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+    def where(self, ids: str) -> "_Column":
+        """The same of some products, and NULL of all others."""
+        return _Column(f"CASE WHEN p.id = ANY(%s::bigint[]) THEN {self.sql} END", (ids, *self.params))
+
+
+def _column(name: str) -> _Column:
+    return (
+        _Column(_COLUMNS[name]) if name in _COLUMNS else _Column("nullif(p.attributes ->> %s, '')", (name,))
+    )
 
 
 def _values(name: str, counts: Mapping[Any, int], filters: Filters) -> list[FacetValue]:
@@ -64,27 +98,26 @@ def _values(name: str, counts: Mapping[Any, int], filters: Filters) -> list[Face
     return _most_frequent(counts, ())
 
 
-def _counts(names: Sequence[str], products: Condition) -> dict[str, dict[Any, int]]:
+def _counts(columns: Mapping[str, _Column], products: Condition) -> dict[str, dict[Any, int]]:
     """How many products have each value, by facet: one grouping of the same rows for each of them."""
-    columns = [f"f{place}" for place in range(len(names))]
-    expressions = [_COLUMNS.get(name, "p.attributes ->> %s") for name in names]
-    attributes = [name for name in names if name not in FILTERABLE]
+    aliases = [f"f{place}" for place in range(len(columns))]
     selected = ", ".join(
-        f"{expression} AS {column}" for expression, column in zip(expressions, columns, strict=True)
+        f"{column.sql} AS {alias}" for column, alias in zip(columns.values(), aliases, strict=True)
     )
     rows = fetch(
-        f"SELECT GROUPING({', '.join(columns)}), count(*), {', '.join(columns)}"
+        f"SELECT GROUPING({', '.join(aliases)}), count(*), {', '.join(aliases)}"
         f" FROM (SELECT {selected} FROM catalog_product AS p WHERE {products.sql}) AS x"
-        f" GROUP BY GROUPING SETS ({', '.join(f'({column})' for column in columns)})",
-        (*attributes, *products.params),
+        f" GROUP BY GROUPING SETS ({', '.join(f'({alias})' for alias in aliases)})",
+        [*(param for column in columns.values() for param in column.params), *products.params],
     )
     # In GROUPING's number each column has a bit, the first one the highest; the column that is grouped by has a 0.
-    everything = (1 << len(names)) - 1
-    places = {everything ^ (1 << (len(names) - 1 - place)): place for place in range(len(names))}
+    everything = (1 << len(columns)) - 1
+    places = {everything ^ (1 << (len(columns) - 1 - place)): place for place in range(len(columns))}
+    names = list(columns)
     counts: dict[str, dict[Any, int]] = {name: {} for name in names}
     for grouping, number, *values in rows:
         place = places[grouping]
-        if (value := values[place]) not in (None, ""):
+        if (value := values[place]) is not None:
             counts[names[place]][value] = number
     return counts
 
@@ -125,18 +158,17 @@ def category_tree(
     ]
 
 
-def price_ranges(counts: Mapping[Any, int], filters: Filters) -> list[FacetValue]:
+def price_ranges(counts: Mapping[Decimal, int], filters: Filters) -> list[FacetValue]:
     """Ranges that hold about as many products each, between round prices; empty ones are left out."""
-    prices = sorted((Decimal(str(price)), number) for price, number in counts.items())
+    prices = sorted(counts.items())
     edges = _edges(prices)
     if not edges:
         return []
-    ranges = []
-    for low, high in zip((Decimal(0), *edges), (*edges, None), strict=True):
-        number = sum(n for price, n in prices if low <= price and (high is None or price < high))
-        if number:
-            ranges.append(_price_range(low, high, number, filters))
-    return ranges
+    numbers = [0] * (len(edges) + 1)
+    for price, number in prices:
+        numbers[bisect_right(edges, price)] += number
+    bounds = zip((Decimal(0), *edges), (*edges, None), numbers, strict=True)
+    return [_price_range(low, high, number, filters) for low, high, number in bounds if number]
 
 
 def _price_range(low: Decimal, high: Decimal | None, number: int, filters: Filters) -> FacetValue:

@@ -6,14 +6,14 @@ term weights is the product's BM25 score.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from catalog.lexical import LEXICAL_DIMENSIONS
-from search.scope import NOTHING, Condition, Scope
+from search.scope import NOTHING, Condition, Scope, any_of
 from search.statements import Flags, Floats, Ids, Kind, fetch_columns, id_array
 from search.trace import stage
 
@@ -153,38 +153,82 @@ class Matches:
     def __len__(self) -> int:
         return len(self.product_ids)
 
+    def __add__(self, other: "Matches") -> "Matches":
+        return Matches(
+            np.concatenate([self.product_ids, other.product_ids]),
+            np.concatenate([self.bm25, other.bm25]),
+            np.concatenate([self.is_exact, other.is_exact]),
+        )
+
 
 NO_MATCHES = Matches(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.bool_))
 
 
 @stage("keyword")
-def keyword_candidates(query: LexicalQuery, scope: Scope, limit: int) -> Matches:
-    """The best products for the words of a query.
+def keyword_candidates(query: LexicalQuery, scopes: Sequence[Scope], limit: int) -> list[Matches]:
+    """The best products for the words of a query within each of several scopes.
 
-    Best first, at most `limit`; never more than the filters keep.
+    Best first, at most `limit`; never more than the filters keep. The index is read once for all scopes.
     """
-    condition = scope.condition("p") & query.constraint("p")
-    sql = ""
-    params: tuple[Any, ...] = ()
-    if not query.is_empty:
-        where = condition
-        if query.groups:
-            where &= Condition("p.search_vector @@ %s::tsquery", (candidate_sql(query.groups),))
-        # Lengths first: they rule out nearly all names for next to nothing. Another case may be a letter longer.
-        sql = f"""
-            SELECT p.id, -(p.lexical_weights <#> %s::sparsevec) AS score,
-                abs(length(p.name) - length(%s)) < 3 AND lower(p.name) = lower(%s) AS exact
-            FROM catalog_product AS p WHERE {where.sql}
-            ORDER BY score DESC, p.id DESC LIMIT %s"""
-        params = (query.weights, query.text, query.text, *where.params, limit)
-    if query.codes:
-        sql = f"SELECT * FROM ({sql}) AS m UNION ALL " if sql else ""
-        sql += f"SELECT p.id, %s, true FROM catalog_product AS p WHERE p.sku = ANY(%s) AND {condition.sql}"
-        params = (*params, query.ceiling, list(query.codes), *condition.params)
-    if not sql:
-        return NO_MATCHES
-    found, scores, exact = fetch_columns((Kind.ID, Kind.FLOAT, Kind.FLAG), sql, params, GIN_SETTINGS)
-    return _best_first(found, scores, exact, limit)
+    within = [scope.condition("p") for scope in scopes]
+    condition = any_of(within) & query.constraint("p")
+    # A common table expression that is read once becomes part of what reads it: only several scopes need a mark.
+    marks = [Condition(f", {one.sql}", one.params) for one in within] if len(scopes) > 1 else []
+    parts = _by_words(query, condition, marks) + _by_codes(query, condition, marks)
+    if not parts:
+        return [NO_MATCHES] * len(scopes)
+    columns = ", ".join(["id", "score", "exact", *(f"in{place}" for place in range(len(marks)))])
+    best = [
+        Condition(
+            f"(SELECT {place}::smallint, id, score, exact FROM m {f'WHERE in{place}' if marks else ''}"
+            " ORDER BY score DESC, id DESC LIMIT %s)",
+            (limit,),
+        )
+        for place in range(len(scopes))
+    ]
+    sql = f"WITH m({columns}) AS ({' UNION ALL '.join(part.sql for part in parts)}) "
+    sql += " UNION ALL ".join(one.sql for one in best)
+    places, found, scores, exact = fetch_columns(
+        (Kind.PLACE, Kind.ID, Kind.FLOAT, Kind.FLAG), sql, _params([*parts, *best]), GIN_SETTINGS
+    )
+    return [
+        _best_first(found[here], scores[here], exact[here], limit)
+        for here in (places == place for place in range(len(scopes)))
+    ]
+
+
+def _by_words(query: LexicalQuery, condition: Condition, marks: Sequence[Condition]) -> list[Condition]:
+    if query.is_empty:
+        return []
+    if query.groups:
+        condition &= Condition("p.search_vector @@ %s::tsquery", (candidate_sql(query.groups),))
+    # Lengths first: they rule out nearly all names for next to nothing. In another case, a letter that is not ASCII
+    # may have more bytes or fewer.
+    length, slack = len(query.text.encode()), 2 * sum(not letter.isascii() for letter in query.text)
+    return [
+        Condition(
+            "SELECT p.id, -(p.lexical_weights <#> %s::sparsevec),"
+            " octet_length(p.name) BETWEEN %s AND %s AND lower(p.name) = lower(%s)"
+            f"{''.join(mark.sql for mark in marks)} FROM catalog_product AS p WHERE {condition.sql}",
+            (query.weights, length - slack, length + slack, query.text, *_params(marks), *condition.params),
+        )
+    ]
+
+
+def _by_codes(query: LexicalQuery, condition: Condition, marks: Sequence[Condition]) -> list[Condition]:
+    if not query.codes:
+        return []
+    return [
+        Condition(
+            f"SELECT p.id, %s, true{''.join(mark.sql for mark in marks)} FROM catalog_product AS p"
+            f" WHERE p.sku = ANY(%s) AND {condition.sql}",
+            (query.ceiling, *_params(marks), list(query.codes), *condition.params),
+        )
+    ]
+
+
+def _params(conditions: Iterable[Condition]) -> list[Any]:
+    return [param for condition in conditions for param in condition.params]
 
 
 def _best_first(found: Ids, scores: Floats, exact: Flags, limit: int) -> Matches:
@@ -198,16 +242,16 @@ def _best_first(found: Ids, scores: Floats, exact: Flags, limit: int) -> Matches
 
 
 @stage("keyword")
-def keyword_scores(query: LexicalQuery, product_ids: Ids) -> tuple[Ids, Floats]:
+def keyword_scores(query: LexicalQuery, product_ids: Ids) -> Matches:
     """BM25 of given products, in no order; for candidates that the semantic leg alone has found."""
     if not query.idf or not len(product_ids):
-        return NO_MATCHES.product_ids, NO_MATCHES.bm25
+        return NO_MATCHES
     found, bm25 = fetch_columns(
         (Kind.ID, Kind.FLOAT),
         "SELECT id, -(lexical_weights <#> %s::sparsevec) FROM catalog_product WHERE id = ANY(%s::bigint[])",
         (query.weights, id_array(product_ids.tolist())),
     )
-    return found, bm25
+    return Matches(found, bm25, np.zeros(len(found), dtype=np.bool_))
 
 
 def candidate_sql(groups: Sequence[Group]) -> str:

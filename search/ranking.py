@@ -1,7 +1,9 @@
 """One ranked result set: the candidates of both legs, fused and cut off. Total, facets and pages all read this."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -94,9 +96,12 @@ class Candidates:
     semantic_edge: int | None  # the last product that the semantic leg brought, where it stopped at its depth
 
 
-def rank(plan: Plan, scope: Scope) -> Ranking:
-    """Retrieve, fuse and cut off the result set of a query within a scope."""
-    found = candidates(plan, scope)
+def rank(plan: Plan, scopes: Sequence[Scope]) -> list[Ranking]:
+    """Retrieve, fuse and cut off the result set of a query within each of several scopes."""
+    return [_ranking(plan, found) for found in candidates(plan, scopes)]
+
+
+def _ranking(plan: Plan, found: Candidates) -> Ranking:
     keyword = fusion.normalise_keyword(found.bm25, plan.lexical.ceiling)
     semantic = fusion.normalise_semantic(found.cosine)
     scores = np.minimum(_fuse(plan, found, semantic, keyword), BEST_INEXACT_SCORE)
@@ -117,21 +122,31 @@ def rank(plan: Plan, scope: Scope) -> Ranking:
     )
 
 
-def candidates(plan: Plan, scope: Scope) -> Candidates:
-    """The union of both legs, in which each candidate has both scores.
+def candidates(plan: Plan, scopes: Sequence[Scope]) -> list[Candidates]:
+    """The union of both legs within each scope, in which each candidate has both scores.
 
     Words come first, for the query's vector is being made meanwhile.
     """
-    matches = NO_MATCHES
+    matches = [NO_MATCHES] * len(scopes)
     if plan.asked is not Mode.SEMANTIC or plan.mode is Mode.KEYWORD:
-        matches = keyword_candidates(plan.lexical, scope, MAX_DEPTH)
+        matches = keyword_candidates(plan.lexical, scopes, MAX_DEPTH)
     encoded = plan.encoded()  # here, for no stage is charged with the wait
-    neighbours = _semantic_candidates(plan, encoded, scope, matches)
+    neighbours = [
+        _semantic_candidates(plan, encoded, scope, worded)
+        for scope, worded in zip(scopes, matches, strict=True)
+    ]
+    scores = _both_scores(plan, encoded, matches, neighbours)
+    return [_union(plan, *found, *scores) for found in zip(matches, neighbours, strict=True)]
+
+
+def _union(
+    plan: Plan, matches: Matches, neighbours: Neighbours, near: Neighbours, worded: Matches
+) -> Candidates:
+    """What both legs found in one scope. `near` and `worded` have the scores of these products, and of others."""
     product_ids = np.concatenate([matches.product_ids, _without(neighbours.product_ids, matches.product_ids)])
-    near, (worded, bm25) = _both_scores(plan, encoded, matches, neighbours)
     return Candidates(
         product_ids=product_ids,
-        bm25=fusion.aligned(product_ids, worded, bm25, 0.0),
+        bm25=fusion.aligned(product_ids, worded.product_ids, worded.bm25, 0.0),
         cosine=fusion.aligned(product_ids, near.product_ids, near.cosines, np.nan),
         category_ids=fusion.aligned(product_ids, near.product_ids, near.category_ids, 0),
         is_exact=fusion.aligned(product_ids, matches.product_ids, matches.is_exact, False),
@@ -143,15 +158,25 @@ def candidates(plan: Plan, scope: Scope) -> Candidates:
 
 
 def _both_scores(
-    plan: Plan, encoded: Encoded, matches: Matches, neighbours: Neighbours
-) -> tuple[Neighbours, tuple[Ids, Scores]]:
+    plan: Plan, encoded: Encoded, matches: Sequence[Matches], neighbours: Sequence[Neighbours]
+) -> tuple[Neighbours, Matches]:
     """What is known of the meaning and of the words of candidates; in a hybrid search, of all of them."""
+    worded = reduce(add, matches)
+    near = reduce(add, neighbours)
     if plan.mode is not Mode.HYBRID or encoded is None:
-        return neighbours, (matches.product_ids, matches.bm25)
+        return near, worded
     space, vector = encoded
-    near = neighbours + similarities(space, vector, _without(matches.product_ids, neighbours.product_ids))
-    others, bm25 = keyword_scores(plan.lexical, _without(neighbours.product_ids, matches.product_ids))
-    return near, (np.concatenate([matches.product_ids, others]), np.concatenate([matches.bm25, bm25]))
+    without_cosine = _without(worded.product_ids, near.product_ids)
+    without_bm25 = _without(near.product_ids, worded.product_ids)
+    return (
+        near + similarities(space, vector, _each_once(without_cosine, matches)),
+        worded + keyword_scores(plan.lexical, _each_once(without_bm25, neighbours)),
+    )
+
+
+def _each_once(product_ids: Ids, lists: Sequence[Any]) -> Ids:
+    """Products that came from several lists may be there several times."""
+    return product_ids if len(lists) == 1 else np.unique(product_ids)
 
 
 def _without(product_ids: Ids, others: Ids) -> Ids:

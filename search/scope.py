@@ -1,5 +1,6 @@
 """Filters, resolved once per query and said in SQL for either leg."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,14 @@ class Condition:
 
 
 NOTHING = Condition("")
+
+
+def any_of(conditions: Sequence[Condition]) -> Condition:
+    """What satisfies at least one of the conditions."""
+    if len(conditions) == 1:
+        return conditions[0]
+    sql = " OR ".join(f"({condition.sql})" for condition in conditions)
+    return Condition(f"({sql})", tuple(param for condition in conditions for param in condition.params))
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ FILTERED_MARGIN = 130
 FILTERED_STRIDE = 3
 # From this share on, a brand is looked up for each row instead of hashing the ids of its products.
 LOOK_UP_SHARE = 0.25
+# A row's own copy of the price is looked at where the price keeps at least one of so many rows of the categories.
+PRICE_COPY_FACTOR = 30
 # Whether a query fits the categories asked for is seen from so many of the nearest products of all: at least this
 # part of the share that the filter keeps of the catalogue must be among them.
 PROBE_ROWS = 40
@@ -238,13 +240,16 @@ def vector_literal(vector: Vector) -> str:
 
 
 def _exact(space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int) -> Neighbours:
-    """Compare every row that the filters keep, found through the catalogue's indexes on price and brand.
+    """Compare every row that the filters keep.
 
-    The ids go into one array, in whose order the index on vectors is read once: a join would look each one up.
+    Rows of a category lie next to each other, and looking at the price in each of them takes half a microsecond. For
+    brands, and for prices that keep next to nothing of a category, products are found through the catalogue's indexes,
+    which takes three microseconds for each that is kept: their ids go into one array, in whose order the index on
+    vectors is read once, where a join would look each one up.
     Of each row only the vector is read; the other columns, which lie behind it, are those of the rows found. Without
     the cast of `VectorSpace.distance` no HNSW index can be meant, and a seventh of the time is saved.
     """
-    if scope.without("category").is_open:
+    if _looks_at_copies(scope):
         where = scope.condition("e")
     else:
         chosen = scope.condition("b", with_active=False)
@@ -261,6 +266,16 @@ def _exact(space: VectorSpace, literal: str, scope: Scope, other: Condition, lim
         (literal, *where.params, limit),
         EXACT_SETTINGS,
     )
+
+
+def _looks_at_copies(scope: Scope) -> bool:
+    """Whether the rows of the categories asked for are looked through for those that satisfy the other filters."""
+    if scope.without("category").is_open:
+        return True
+    if scope.category_ids is None or scope.brands:
+        return False
+    kept, inside = (_rows_kept(one, NOTHING) for one in (scope, scope.without("price")))
+    return PRICE_COPY_FACTOR * (kept or 0) >= (inside or 0)
 
 
 def _walked(scope: Scope, share: float) -> Condition:

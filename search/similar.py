@@ -174,7 +174,7 @@ def _by_words(seed: Product, wanted: _Wanted) -> Found:
     query = replace(analyse(parse(f"{text} "), text), codes=())
     found: dict[int, float] = {}
     for scope in dict.fromkeys((_within_category(wanted.scope, seed), wanted.scope)):
-        matches = keyword_candidates(query, scope, wanted.limit + len(wanted.exclude))
+        (matches,) = keyword_candidates(query, [scope], wanted.limit + len(wanted.exclude))
         for product_id, bm25 in zip(matches.product_ids.tolist(), matches.bm25.tolist(), strict=True):
             if product_id not in wanted.exclude:
                 found.setdefault(product_id, bm25)

@@ -19,6 +19,7 @@ class Kind(Enum):
 
     ID = ("int8send(coalesce({}, 0))", ">i8", np.int64)  # NULL is 0, which no row has
     FLOAT = ("float8send(coalesce({}, 'NaN'))", ">f8", np.float64)
+    PLACE = ("int2send({})", ">i2", np.int16)
     FLAG = ("boolsend(coalesce({}, false))", "?", np.bool_)
 
 

@@ -1,7 +1,9 @@
 """Document frequencies, spelling and suggestions: counted from the catalogue by the worker, read by every query."""
 
 import time
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -9,7 +11,9 @@ from django.utils import timezone
 from search.models import TermStatistics
 from search.statements import fetch
 
-SIZE_IS_GOOD_FOR_S = 30.0
+# Shoppers use the same words again and again.
+FREQUENCIES_LAST_S = 60.0
+MOST_REMEMBERED = 10_000
 # Words longer than this are part numbers and noise; nobody mistypes them into something else.
 MAX_WORD_LENGTH = 24
 MIN_WORD_LENGTH = 3
@@ -96,7 +100,17 @@ _ESTIMATED_SIZE_SQL = (
     "SELECT greatest(reltuples, 1)::bigint FROM pg_class WHERE oid = 'catalog_product'::regclass"
 )
 
-_size: tuple[float, int] = (0.0, 0)
+
+@dataclass(frozen=True)
+class _Reading:
+    """What this process read of the frequencies, and when."""
+
+    read_at: float
+    size: int
+    found: dict[Any, Any] = field(default_factory=dict)  # by whatever it was looked up with
+
+
+_reading = _Reading(float("-inf"), 1)
 
 
 def refresh_terms(only_if_changed: bool = False) -> int | None:
@@ -127,7 +141,7 @@ def refresh_terms(only_if_changed: bool = False) -> int | None:
         TermStatistics.objects.update_or_create(
             pk=1, defaults={"documents": documents, "refreshed_at": timezone.now(), "writes": writes}
         )
-    forget_size()
+    forget_frequencies()
     return documents
 
 
@@ -139,16 +153,26 @@ def terms_age() -> timedelta | None:
 
 def catalogue_size() -> int:
     """How many products the frequencies were counted over; the planner's estimate until they are counted."""
-    global _size
-    looked_up, size = _size
-    if time.monotonic() - looked_up > SIZE_IS_GOOD_FOR_S or not size:
+    return _current().size
+
+
+def remembered() -> dict[Any, Any]:
+    """What was looked up in the frequencies in the last minute, to read and to write; all of it goes at once."""
+    found = _current().found
+    if len(found) > MOST_REMEMBERED:
+        found.clear()
+    return found
+
+
+def _current() -> _Reading:
+    global _reading
+    if time.monotonic() - _reading.read_at > FREQUENCIES_LAST_S:
         rows = fetch(_SIZE_SQL) or fetch(_ESTIMATED_SIZE_SQL)
-        size = max(1, rows[0][0])
-        _size = (time.monotonic(), size)
-    return size
+        _reading = _Reading(time.monotonic(), max(1, rows[0][0]))
+    return _reading
 
 
-def forget_size() -> None:
-    """Look the size up again at the next query."""
-    global _size
-    _size = (0.0, 0)
+def forget_frequencies() -> None:
+    """Look everything up again at the next query."""
+    global _reading
+    _reading = _Reading(float("-inf"), 1)

@@ -1,7 +1,7 @@
 """What happened to one query on its way through the engine: how long each stage took, and the route to its vectors.
 
 Stages are marked where they happen; while nobody traces, a mark does nothing. A stage inside another one counts as a
-part of that: facets search once more without their own filter, and that is the facets' time.
+part of that.
 """
 
 import time
@@ -67,7 +67,7 @@ def note_stage(name: str, ms: float) -> None:
 
 
 def took(route: Route) -> None:
-    """Note the route of the result set itself; that of a facet's wider set is not asked for."""
+    """Note the route of the result set itself, which is the first to be found; those of facets' wider sets follow."""
     trace = _trace.get()
-    if trace is not None and trace.stage != "facets":
+    if trace is not None and trace.route is None:
         trace.route = route

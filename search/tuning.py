@@ -61,7 +61,7 @@ def gather(judgments: Judgments) -> list[JudgedCandidates]:
     gathered = []
     for query, judged in judgments.items():
         plan = plan_of(SearchQuery(query, mode=Mode.HYBRID, rules=False))
-        found = candidates(plan, Scope())
+        (found,) = candidates(plan, [Scope()])
         ids = found.product_ids.tolist()
         skus = dict(Product.objects.filter(pk__in=ids).values_list("pk", "sku"))
         keyword = fusion.normalise_keyword(found.bm25, plan.lexical.ceiling)

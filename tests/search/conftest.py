@@ -13,7 +13,7 @@ from django.test import Client
 from embeddings import pipeline
 from search import attributes, categories, encoding, redis_client, semantic, terms
 from search.merchandising import book, usage
-from search.terms import forget_size, refresh_terms
+from search.terms import forget_frequencies, refresh_terms
 
 DEMO = Path(__file__).parents[2] / "catalog" / "demo" / "products.jsonl"
 # Every table that its import, embedding and counting write to.
@@ -32,7 +32,7 @@ DEMO_TABLES = (
 def _start_afresh() -> None:
     """Forget what this process remembers of the catalogue and of Redis."""
     attributes.names.forget()
-    forget_size()
+    forget_frequencies()
     categories.forget()
     semantic.forget_estimates()
     redis_client.try_again()
@@ -57,7 +57,7 @@ def demo_rows(django_db_setup: None, django_db_blocker: Any) -> None:
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process remembers for a second or some, it remembers longer: counts of queries depend on no clock."""
     monkeypatch.setattr(book, "FRESH_FOR_S", 600.0)
-    monkeypatch.setattr(terms, "SIZE_IS_GOOD_FOR_S", 600.0)
+    monkeypatch.setattr(terms, "FREQUENCIES_LAST_S", 600.0)
 
 
 @pytest.fixture(scope="module")

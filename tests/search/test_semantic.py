@@ -18,7 +18,7 @@ from search.parsing import parse
 from search.query import Filters
 from search.scope import Scope, resolve
 from search.semantic import Vector, VectorSpace, nearest, read_vectors, similarities
-from search.terms import forget_size
+from search.terms import forget_frequencies
 from search.trace import Route, tracing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
@@ -107,7 +107,7 @@ def test_categories_that_the_query_does_not_fit_are_not_walked_through(
     settings.SEARCH_EXACT_ROWS = 0
     settings.SEARCH_FILTERED_ROWS = 50
     monkeypatch.setattr(semantic, "FILTERED_MARGIN", 0)  # the whole category has no more products
-    forget_size()
+    forget_frequencies()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE catalog_product")
     scope = resolve(Filters(categories=(category,)))
@@ -136,7 +136,7 @@ def test_a_price_or_brand_is_found_by_an_index_of_the_catalogue(space: VectorSpa
 
 def test_words_are_found_by_the_keyword_index() -> None:
     query = analyse(parse("hammer drill"), "hammer drill")
-    found = plans(lambda: keyword_candidates(query, Scope(), 100))
+    found = plans(lambda: keyword_candidates(query, [Scope()], 100))
     assert any("product_search_vector" in plan for plan in found)
     assert not any("Seq Scan" in plan for plan in found)
 
