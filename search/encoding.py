@@ -1,7 +1,7 @@
 """The vector of a query: from a cache, or from the model within a deadline.
 
-One thread per process owns the encoder's queue. Whoever waits for it can stop waiting, and queries that arrive
-while it works are encoded together as its next batch.
+One thread per process owns the encoder's queue and asks Redis. Whoever waits for it can stop waiting, and queries that
+arrive while it works are looked up and encoded together as its next batch.
 """
 
 import logging
@@ -9,31 +9,26 @@ import os
 import queue
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
-from hashlib import sha256
 
-import numpy as np
-import numpy.typing as npt
 from django.conf import settings
 
 from embeddings.encoders import encoder_for, loaded
 from embeddings.exceptions import EmbeddingError
 from embeddings.models import EmbeddingModel
+from search import vector_cache
 from search.exceptions import EncodingUnavailableError
-from search.redis_client import attempt
 from search.server_timing import add_timing
 from search.statements import fetch
+from search.vector_cache import Key, Vector
 
 logger = logging.getLogger("nearshelf.search")
 
-Vector = npt.NDArray[np.float32]
-Key = tuple[object, ...]
-
 MAX_BATCH = 32
+ACTIVE_MODEL_LASTS_S = 1.0
 
 _MODEL_COLUMNS = [str(field.column) for field in EmbeddingModel._meta.concrete_fields]
 _MODEL_SQL = f"SELECT {', '.join(_MODEL_COLUMNS)} FROM embeddings_embeddingmodel"
@@ -42,10 +37,11 @@ _MODEL_SQL = f"SELECT {', '.join(_MODEL_COLUMNS)} FROM embeddings_embeddingmodel
 @dataclass
 class _Job:
     model: EmbeddingModel
-    texts: list[str]
-    done: "Future[npt.NDArray[np.float32]]" = field(default_factory=Future)
+    texts: Mapping[Key, str]
+    done: "Future[dict[Key, Vector]]" = field(default_factory=Future)
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
+    looks_up: bool = True  # False: the model is to be used, whatever Redis has
 
 
 class QueryEncoder:
@@ -58,25 +54,22 @@ class QueryEncoder:
         self._pid = os.getpid()
         threading.Thread(target=self._work, name="query-encoder", daemon=True).start()
 
-    def encode(
-        self, model: EmbeddingModel, texts: Sequence[str], deadline_s: float | None
-    ) -> npt.NDArray[np.float32]:
-        """Vectors `(n, d)` of texts, in order. Raises EncodingUnavailableError after `deadline_s` at the latest."""
-        return self.result(self.begin(model, texts, deadline_s), deadline_s)
+    def warm_up(self, model: EmbeddingModel, timeout_s: float) -> None:
+        """Load a model and use it once. Raises EncodingUnavailableError where that fails, or takes longer."""
+        job = _Job(model, {vector_cache.key_of(model, "warm"): "warm"}, looks_up=False)
+        self._jobs.put(job)
+        self.result(job, timeout_s)
 
-    def begin(self, model: EmbeddingModel, texts: Sequence[str], deadline_s: float | None) -> _Job:
+    def begin(self, model: EmbeddingModel, texts: Mapping[Key, str], deadline_s: float | None) -> _Job:
         """Have texts encoded. Raises EncodingUnavailableError where that will not be done by the deadline."""
-        now = time.monotonic()
-        if now < self._resting_until:
-            raise EncodingUnavailableError("The embedding model has just failed; it is tried again shortly.")
-        stuck_for = now - (self._busy_since or now)
+        stuck_for = time.monotonic() - (self._busy_since or time.monotonic())
         if deadline_s is not None and stuck_for > deadline_s:
             raise EncodingUnavailableError("The embedding model is busy for longer than a query may wait.")
-        job = _Job(model, list(texts))
+        job = _Job(model, texts)
         self._jobs.put(job)
         return job
 
-    def result(self, job: _Job, deadline_s: float | None) -> npt.NDArray[np.float32]:
+    def result(self, job: _Job, deadline_s: float | None) -> dict[Key, Vector]:
         """The vectors of a job. Raises EncodingUnavailableError `deadline_s` after it began at the latest."""
         try:
             left_s = None if deadline_s is None else max(0.0, job.began + deadline_s - time.monotonic())
@@ -104,31 +97,52 @@ class QueryEncoder:
             self._busy_since = None
 
     def _encode_jobs(self, jobs: list[_Job]) -> None:
-        """Encode jobs of the same model together; a failure reaches everyone who waits for it."""
+        """Answer jobs of the same model together; a failure reaches everyone who waits for it."""
         while jobs:
             model = jobs[0].model
             together = [job for job in jobs if job.model.pk == model.pk]
             jobs = [job for job in jobs if job.model.pk != model.pk]
+            texts = {key: text for job in together for key, text in job.texts.items()}
+            asked = {key for job in together if job.looks_up for key in job.texts}
+            found = vector_cache.shared(list(asked), model.dimensions)
+            made: dict[Key, Vector] = {}
+            failure: Exception | None = None
             try:
-                vectors = encoder_for(model).encode_queries([text for job in together for text in job.texts])
+                made = self._made(model, {key: text for key, text in texts.items() if key not in found})
             except Exception as error:  # whatever the runtime raises, the search must go on
-                if not isinstance(error, EmbeddingError):
-                    logger.exception("Encoding a query failed")
-                self._resting_until = time.monotonic() + settings.SEARCH_MODEL_RETRY_S
-                for job in together:
-                    job.done.set_exception(error)
-                continue
-            start = 0
+                failure = error
+            vectors = found | made
+            vector_cache.remember(vectors)
             for job in together:
-                job.ended = time.monotonic()
-                job.done.set_result(vectors[start : start + len(job.texts)])
-                start += len(job.texts)
+                _answer(job, vectors, failure)
+            vector_cache.share(made)  # nobody waits for this
+
+    def _made(self, model: EmbeddingModel, texts: Mapping[Key, str]) -> dict[Key, Vector]:
+        """Vectors by the model itself, which rests for a while after a failure."""
+        if not texts:
+            return {}
+        if time.monotonic() < self._resting_until:
+            raise EncodingUnavailableError("The embedding model has just failed; it is tried again shortly.")
+        try:
+            return dict(zip(texts, encoder_for(model).encode_queries(list(texts.values())), strict=True))
+        except Exception as error:
+            if not isinstance(error, EmbeddingError):
+                logger.exception("Encoding a query failed")
+            self._resting_until = time.monotonic() + settings.SEARCH_MODEL_RETRY_S
+            raise
+
+
+def _answer(job: _Job, vectors: Mapping[Key, Vector], failure: Exception | None) -> None:
+    job.ended = time.monotonic()
+    if failure is not None and not vectors.keys() >= job.texts.keys():
+        job.done.set_exception(failure)
+    else:
+        job.done.set_result({key: vectors[key] for key in job.texts})
 
 
 _encoder: QueryEncoder | None = None
 _encoder_lock = threading.Lock()
-_recent: OrderedDict[Key, Vector] = OrderedDict()
-_recent_lock = threading.Lock()
+_active: tuple[float, EmbeddingModel | None] = (0.0, None)
 
 
 class QueryVectors:
@@ -141,18 +155,18 @@ class QueryVectors:
         """Begin. Raises EncodingUnavailableError. `deadline_s` defaults to SEARCH_ENCODE_DEADLINE_S."""
         self._began = time.monotonic()
         self._deadline_s = settings.SEARCH_ENCODE_DEADLINE_S if deadline_s is None else deadline_s
-        self._keys = [_key(model, text) for text in texts]
+        self._keys = [vector_cache.key_of(model, text) for text in texts]
         self._found = {
             key: vector
             for key in dict.fromkeys(self._keys)
-            if (vector := _look_up(key, model.dimensions)) is not None
+            if (vector := vector_cache.remembered(key)) is not None
         }
         self._missing = {
             key: text for key, text in zip(self._keys, texts, strict=True) if key not in self._found
         }
         if self._missing:
             self._encoder = _this_process()
-            self._job = self._encoder.begin(model, list(self._missing.values()), self._deadline_s)
+            self._job = self._encoder.begin(model, self._missing, self._deadline_s)
         self.took_ms = 1000 * (time.monotonic() - self._began)  # until the last vector was there
 
     def result(self) -> list[Vector]:
@@ -161,10 +175,7 @@ class QueryVectors:
             vectors = self._encoder.result(self._job, self._deadline_s)
             self.took_ms = 1000 * ((self._job.ended or time.monotonic()) - self._began)
             add_timing("encode", self.took_ms)
-            for key, vector in zip(self._missing, vectors, strict=True):
-                self._found[key] = vector
-                _remember(key, vector)
-                _share(key, vector)
+            self._found |= vectors
             self._missing = {}
         return [self._found[key] for key in self._keys]
 
@@ -182,16 +193,26 @@ def query_vectors(
 def warm_up(timeout_s: float = 120.0) -> None:
     """Load the active model into this process. Raises EncodingUnavailableError where that fails."""
     model = active_model()
-    _this_process().encode(model, ["warm"], timeout_s)
+    _this_process().warm_up(model, timeout_s)
 
 
 def active_model() -> EmbeddingModel:
-    """The model that queries are encoded with. Raises EncodingUnavailableError where there is none."""
-    # As SQL, for every search asks: the ORM takes ten times as long to say this as PostgreSQL to answer it.
-    rows = fetch(f"{_MODEL_SQL} WHERE state = 'active'")
-    if not rows:
-        raise EncodingUnavailableError("No embedding model is active.")
-    return EmbeddingModel.from_db("default", _MODEL_COLUMNS, rows[0])
+    """The model that queries are encoded with. Raises EncodingUnavailableError where there is none.
+
+    It is asked for in every search, so that a process looks it up once in ACTIVE_MODEL_LASTS_S. The vectors of the one
+    that was active before are still there when another one takes its place.
+    """
+    global _active
+    looked_up, model = _active
+    if model is None or time.monotonic() - looked_up > ACTIVE_MODEL_LASTS_S:
+        began = time.monotonic()
+        # As SQL: the ORM takes ten times as long to say this as PostgreSQL to answer it.
+        rows = fetch(f"{_MODEL_SQL} WHERE state = 'active'")
+        if not rows:
+            raise EncodingUnavailableError("No embedding model is active.")
+        model = EmbeddingModel.from_db("default", _MODEL_COLUMNS, rows[0])
+        _active = (began, model)
+    return model
 
 
 def live_model(pk: int) -> EmbeddingModel:
@@ -235,67 +256,9 @@ def knows_word(word: str) -> bool:
     return loaded(model) and encoder_for(model).has_word(word)
 
 
-def forget_vectors() -> None:
-    """Empty this process's cache of query vectors."""
-    with _recent_lock:
-        _recent.clear()
-
-
 def _this_process() -> QueryEncoder:
     global _encoder
     with _encoder_lock:
         if _encoder is None or not _encoder.belongs_here():
             _encoder = QueryEncoder()
         return _encoder
-
-
-def _key(model: EmbeddingModel, text: str) -> Key:
-    """Everything that makes two vectors comparable, and the text as the encoder sees it."""
-    return (
-        model.pk,
-        model.name,
-        model.revision,
-        model.dimensions,
-        model.query_prompt,
-        " ".join(text.split()),
-    )
-
-
-def _name(key: Key) -> str:
-    return "nearshelf:query-vector:" + sha256(repr(key).encode()).hexdigest()
-
-
-def _look_up(key: Key, dimensions: int) -> Vector | None:
-    with _recent_lock:
-        if key in _recent:
-            _recent.move_to_end(key)
-            return _recent[key]
-    stored = _shared(key)
-    if stored is None or len(stored) != 4 * dimensions:
-        return None
-    vector = np.frombuffer(stored, dtype="<f4")
-    _remember(key, vector)
-    return vector
-
-
-def _shared(key: Key) -> bytes | None:
-    """What another process stored in Redis: plain numbers, never pickles, which could run code here."""
-    if settings.SEARCH_SHARED_CACHE_S <= 0:
-        return None
-    stored = attempt(lambda redis: redis.get(_name(key)), otherwise=None)
-    return stored if isinstance(stored, bytes) else None
-
-
-def _share(key: Key, vector: Vector) -> None:
-    lasts_s = settings.SEARCH_SHARED_CACHE_S
-    if lasts_s > 0:
-        attempt(
-            lambda redis: redis.set(_name(key), vector.astype("<f4").tobytes(), ex=lasts_s), otherwise=None
-        )
-
-
-def _remember(key: Key, vector: Vector) -> None:
-    with _recent_lock:
-        _recent[key] = vector
-        while len(_recent) > settings.SEARCH_VECTOR_CACHE_SIZE:
-            _recent.popitem(last=False)

@@ -18,6 +18,7 @@ from catalog.models import Category, Product
 from embeddings import bell, jobs, pipeline
 from embeddings.model_files import PACKAGED_MODEL
 from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingModel
+from search import encoding
 from tests import emptying
 
 
@@ -39,6 +40,12 @@ def _empty_queue() -> None:
     django_rq.get_queue(bell.QUEUE).connection.flushdb()
     bell.listen()
     jobs.stopping.clear()
+
+
+@pytest.fixture(autouse=True)
+def _look_the_model_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests make another model active from one line to the next."""
+    monkeypatch.setattr(encoding, "ACTIVE_MODEL_LASTS_S", -1.0)
 
 
 @pytest.fixture(autouse=True)

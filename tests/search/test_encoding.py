@@ -12,7 +12,7 @@ from catalog.models import Product
 from embeddings.encoders import Encoder
 from embeddings.exceptions import ModelUnavailableError
 from embeddings.models import EmbeddingModel
-from search import encoding
+from search import encoding, vector_cache
 from search.engine import search_products
 from search.exceptions import EncodingUnavailableError
 from search.query import SearchQuery
@@ -58,10 +58,10 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEncoder]:
     scripted = ScriptedEncoder()
     monkeypatch.setattr(encoding, "encoder_for", lambda model: scripted)
     monkeypatch.setattr(encoding, "_encoder", None)
-    encoding.forget_vectors()
+    vector_cache.forget()
     yield scripted
     scripted.go_on.set()
-    encoding.forget_vectors()
+    vector_cache.forget()
 
 
 def test_words_are_looked_up_while_the_query_is_encoded(
@@ -101,9 +101,43 @@ def test_processes_share_vectors_through_redis(
 ) -> None:
     settings.SEARCH_SHARED_CACHE_S = 60
     encoding.query_vectors(model, ["shared drill"])
-    encoding.forget_vectors()
+    vector_cache.forget()
     assert encoding.query_vectors(model, ["shared drill"])[0][0] == 1.0
     assert encoder.asked == ["shared drill"]
+
+
+def test_what_redis_has_is_found_though_the_model_fails(
+    model: EmbeddingModel, encoder: ScriptedEncoder, settings: Any
+) -> None:
+    settings.SEARCH_SHARED_CACHE_S = 60
+    encoding.query_vectors(model, ["kept drill"])
+    vector_cache.forget()
+    encoder.error = ModelUnavailableError("gone")
+    assert encoding.query_vectors(model, ["kept drill"])[0][0] == 1.0
+    with pytest.raises(EncodingUnavailableError, match="gone"):
+        encoding.query_vectors(model, ["new drill"])
+
+
+def test_a_model_is_warm_when_it_was_used(
+    model: EmbeddingModel, encoder: ScriptedEncoder, settings: Any
+) -> None:
+    settings.SEARCH_SHARED_CACHE_S = 60
+    for _ in range(2):
+        encoding.warm_up()
+    assert encoder.asked == ["warm", "warm"]
+
+
+def test_the_active_model_is_looked_up_once_a_second(
+    model: EmbeddingModel, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    encoding.active_model()
+    monkeypatch.setattr(encoding, "ACTIVE_MODEL_LASTS_S", 600.0)
+    with django_assert_num_queries(0):
+        assert encoding.active_model() == model
+    monkeypatch.setattr(encoding, "ACTIVE_MODEL_LASTS_S", -1.0)
+    EmbeddingModel.objects.update(state=EmbeddingModel.State.RETIRED)
+    with pytest.raises(EncodingUnavailableError):
+        encoding.active_model()
 
 
 def test_a_failure_is_not_remembered(model: EmbeddingModel, encoder: ScriptedEncoder) -> None:
