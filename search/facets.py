@@ -9,7 +9,6 @@ from typing import Any
 
 from django.conf import settings
 
-from catalog.models import Category
 from search.attributes import unknown_attributes
 from search.exceptions import InvalidQueryError
 from search.query import Filters
@@ -134,7 +133,8 @@ def _most_frequent(counts: Mapping[Any, int], selected: Sequence[str]) -> list[F
 
 
 def _categories() -> list[tuple[int, str, str, str]]:
-    return list(Category.objects.values_list("id", "slug", "name", "path").order_by("path"))
+    rows: list[Any] = fetch("SELECT id, slug, name, path FROM catalog_category")
+    return rows
 
 
 def category_tree(

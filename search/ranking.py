@@ -16,7 +16,7 @@ from search.lexical import NO_MATCHES, LexicalQuery, Matches, keyword_candidates
 from search.merchandising.rules import Rule
 from search.query import MAX_DEPTH, Mode
 from search.scope import Scope
-from search.semantic import NOBODY, Neighbours, Vector, VectorSpace, nearest, similarities
+from search.semantic import NOBODY, Neighbours, Vector, VectorSpace, nearest_in_each, similarities
 from search.statements import Flags, Ids
 from search.trace import stage
 
@@ -131,10 +131,7 @@ def candidates(plan: Plan, scopes: Sequence[Scope]) -> list[Candidates]:
     if plan.asked is not Mode.SEMANTIC or plan.mode is Mode.KEYWORD:
         matches = keyword_candidates(plan.lexical, scopes, MAX_DEPTH)
     encoded = plan.encoded()  # here, for no stage is charged with the wait
-    neighbours = [
-        _semantic_candidates(plan, encoded, scope, worded)
-        for scope, worded in zip(scopes, matches, strict=True)
-    ]
+    neighbours = _semantic_candidates(plan, encoded, scopes, matches)
     scores = _both_scores(plan, encoded, matches, neighbours)
     return [_union(plan, *found, *scores) for found in zip(matches, neighbours, strict=True)]
 
@@ -187,16 +184,21 @@ def _semantic_depth(plan: Plan) -> int:
     return min(plan.configuration.semantic_depth, MAX_DEPTH)
 
 
-@stage("semantic")
-def _semantic_candidates(plan: Plan, encoded: Encoded, scope: Scope, matches: Matches) -> Neighbours:
+def _semantic_candidates(
+    plan: Plan, encoded: Encoded, scopes: Sequence[Scope], matches: Sequence[Matches]
+) -> list[Neighbours]:
     """What is near enough in meaning. A part number that the catalogue has means nothing but itself."""
-    if encoded is None:
-        return NOBODY
-    if plan.mode is Mode.HYBRID and len(matches) and plan.lexical.is_part_number:
-        return NOBODY
-    space, vector = encoded
-    found = nearest(space, vector, scope, _semantic_depth(plan), plan.lexical.constraint("x"))
-    return found.first(int(np.count_nonzero(found.cosines >= plan.configuration.semantic_floor)))
+    found = dict.fromkeys(scopes, NOBODY)
+    wide = [
+        scope
+        for scope, worded in zip(scopes, matches, strict=True)
+        if not (plan.mode is Mode.HYBRID and len(worded) and plan.lexical.is_part_number)
+    ]
+    if encoded is not None:
+        depth, constraint = _semantic_depth(plan), plan.lexical.constraint("x")
+        found |= zip(wide, nearest_in_each(*encoded, wide, depth, constraint), strict=True)
+    floor = plan.configuration.semantic_floor
+    return [near.first(int(np.count_nonzero(near.cosines >= floor))) for near in found.values()]
 
 
 @stage("fusion")

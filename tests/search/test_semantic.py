@@ -17,7 +17,14 @@ from search.lexical import keyword_candidates
 from search.parsing import parse
 from search.query import Filters
 from search.scope import Scope, resolve
-from search.semantic import Vector, VectorSpace, nearest, read_vectors, similarities
+from search.semantic import (
+    Vector,
+    VectorSpace,
+    nearest,
+    nearest_in_each,
+    read_vectors,
+    similarities,
+)
 from search.terms import forget_frequencies
 from search.trace import Route, tracing
 
@@ -48,8 +55,8 @@ def plans(ask: Callable[[], Any]) -> list[str]:
         ask()
     found = []
     for sql, params in sent:
-        at = max(sql.rfind(";SELECT", 0, 500), sql.rfind(";\n", 0, 500)) + 1
-        if sql[at:].lstrip().startswith("SELECT"):
+        at = max(sql.rfind(";SELECT", 0, 500), sql.rfind(";WITH", 0, 500), sql.rfind(";\n", 0, 500)) + 1
+        if sql[at:].lstrip().startswith(("SELECT", "WITH")):
             with connection.cursor() as cursor:
                 cursor.execute(f"{sql[:at]}EXPLAIN {sql[at:]}", params)
                 for _ in range(sql[:at].count(";")):
@@ -123,6 +130,32 @@ def test_a_category_is_compared_through_its_own_index(space: VectorSpace, vector
     assert "Filter" not in plan
 
 
+def test_a_price_within_a_category_is_looked_at_beside_its_vectors(
+    space: VectorSpace, vector: Vector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = resolve(Filters(categories=("kitchen",), price_max=Decimal(30)))
+    (plan,) = [plan for plan in plans(lambda: nearest(space, vector, scope, 20)) if "vector" in plan]
+    assert "using embedding_searchable" in plan
+    assert "catalog_product" not in plan
+    by_copies = nearest(space, vector, scope, 20)
+    monkeypatch.setattr(semantic, "PRICE_COPY_FACTOR", 0)  # as where next to nothing has the price
+    (plan,) = [plan for plan in plans(lambda: nearest(space, vector, scope, 20)) if "vector" in plan]
+    assert "catalog_product" in plan
+    assert nearest(space, vector, scope, 20).product_ids.tolist() == by_copies.product_ids.tolist()
+
+
+def test_rows_of_a_category_are_compared_once_for_several_scopes(space: VectorSpace, vector: Vector) -> None:
+    narrow = resolve(Filters(categories=("kitchen",), price_max=Decimal(30)))
+    several = [narrow, narrow.without("price"), narrow.without("category")]
+    found = nearest_in_each(space, vector, several, 20)
+    for scope, neighbours in zip(several, found, strict=True):
+        alone = nearest(space, vector, scope, 20)
+        assert neighbours.product_ids.tolist() == alone.product_ids.tolist()
+        assert neighbours.cosines == pytest.approx(alone.cosines)
+    sent = plans(lambda: nearest_in_each(space, vector, several[:2], 20))
+    assert len([plan for plan in sent if "embedding_searchable" in plan]) == 1
+
+
 def test_a_filter_that_keeps_little_does_not(space: VectorSpace, vector: Vector) -> None:
     for scope in scopes()[1:]:
         assert not any(INDEX in plan for plan in plans(partial(nearest, space, vector, scope, 20)))
@@ -131,7 +164,7 @@ def test_a_filter_that_keeps_little_does_not(space: VectorSpace, vector: Vector)
 def test_a_price_or_brand_is_found_by_an_index_of_the_catalogue(space: VectorSpace, vector: Vector) -> None:
     for scope in scopes()[2:4]:
         found = plans(partial(nearest, space, vector, scope, 20))
-        assert not any("Seq Scan" in plan for plan in found), found
+        assert not any("Seq Scan on catalog" in plan or "Seq Scan on embed" in plan for plan in found), found
 
 
 def test_words_are_found_by_the_keyword_index() -> None:
