@@ -5,6 +5,8 @@ Python computes in one thread of a process at a time, so there is a process for 
 """
 
 import os
+import shutil
+import tempfile
 import time
 from multiprocessing.sharedctypes import RawArray
 from typing import Any
@@ -20,6 +22,11 @@ workers = int(os.environ.get("WEB_CONCURRENCY") or min(_CORES, MOST_BY_ITSELF))
 threads = 8
 # A query may have 512 characters, each of which may take twelve in an address.
 limit_request_line = 8190
+
+
+# Each process counts for itself; from the files here any of them tells the figures of all (see prometheus_client).
+_FIGURES = tempfile.mkdtemp(prefix="nearshelf-figures-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _FIGURES
 
 
 class BalancedWorker(ThreadWorker):
@@ -61,3 +68,15 @@ def pre_fork(server: Any, worker: BalancedWorker) -> None:
 def post_fork(server: Any, worker: BalancedWorker) -> None:
     """Share the cores out among the processes' models: of more threads, most would wait for each other."""
     os.environ.setdefault("EMBEDDING_THREADS", str(max(1, _CORES // server.cfg.workers)))
+
+
+def child_exit(server: Any, worker: BalancedWorker) -> None:
+    """What a process counted stays; what it only showed as it was goes with it."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """Clear away the figures."""
+    shutil.rmtree(_FIGURES, ignore_errors=True)

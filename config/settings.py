@@ -173,7 +173,7 @@ SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
 # Filters that keep at most this many rows are answered by comparing all of them.
 SEARCH_EXACT_ROWS = env.int("SEARCH_EXACT_ROWS", default=4_000)
 SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=200)
-SEARCH_FILTERED_ROWS = env.int("SEARCH_FILTERED_ROWS", default=700)
+SEARCH_FILTERED_ROWS = env.int("SEARCH_FILTERED_ROWS", default=500)
 SEARCH_MAX_SCAN_TUPLES = env.int("SEARCH_MAX_SCAN_TUPLES", default=20_000)
 SEARCH_SCAN_MEM_MULTIPLIER = env.int("SEARCH_SCAN_MEM_MULTIPLIER", default=4)
 # A cross-encoder (a folder or a name) that puts the best products into its own order; empty: none does.
@@ -213,6 +213,7 @@ EMBEDDING_RUNTIME = env.str("EMBEDDING_RUNTIME", default="auto")
 EMBEDDING_DEVICE = env.str("EMBEDDING_DEVICE", default="auto")
 EMBEDDING_BATCH_SIZE = env.int("EMBEDDING_BATCH_SIZE", default=32)
 EMBEDDING_THREADS = env.int("EMBEDDING_THREADS", default=0)  # 0: as many as the machine has cores
+EMBEDDING_INDEX_MEMORY_MB = env.int("EMBEDDING_INDEX_MEMORY", default=512)
 EMBEDDING_CLAIM_SIZE = env.int("EMBEDDING_CLAIM_SIZE", default=256)
 EMBEDDING_LEASE_S = env.int("EMBEDDING_LEASE", default=120)
 EMBEDDING_MAX_ATTEMPTS = env.int("EMBEDDING_MAX_ATTEMPTS", default=5)

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from embeddings import locks
 from embeddings.exceptions import IndexBusyError
 from embeddings.models import EmbeddingModel, ProductEmbedding, hnsw_index
 
-# A graph that outgrows maintenance_work_mem is built several times slower.
-BUILD_MEMORY_MB = 512
 # How long to wait for another process that builds or drops an index.
 WAIT_S = 3600.0
 
@@ -113,9 +112,12 @@ def _alone(wait_s: float) -> Iterator[None]:
 
 @contextmanager
 def _memory() -> Iterator[None]:
-    """Give this connection the memory that a build wants, for the block."""
+    """Give this connection the memory that a build wants, for the block.
+
+    A graph that outgrows it is built several times slower.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SET maintenance_work_mem = %s", [f"{BUILD_MEMORY_MB}MB"])
+        cursor.execute("SET maintenance_work_mem = %s", [f"{settings.EMBEDDING_INDEX_MEMORY_MB}MB"])
     try:
         yield
     finally:

@@ -29,7 +29,7 @@ CATEGORY_EXACT_FACTOR = 3
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take.
 WALK_PATIENCE = 1.5
 # So many rows more are taken than the share that a filter keeps of SEARCH_FILTERED_ROWS: few say little.
-FILTERED_MARGIN = 130
+FILTERED_MARGIN = 100
 # Under a filter the graph is walked in strides that are longer by this: as right with a third fewer rows.
 FILTERED_STRIDE = 3
 # From this share on, a brand is looked up for each row instead of hashing the ids of its products.

@@ -12,7 +12,7 @@ from django_prometheus.exports import ExportToDjangoView
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """This process's figures; 401 for a stranger."""
+    """The figures of all web processes under one gunicorn; 401 for a stranger."""
     if not (_has_token(request) or request.user.is_staff):
         return HttpResponse(
             "Log in as staff, or send METRICS_TOKEN as a bearer token.\n",

@@ -1,5 +1,6 @@
 """`manage.py serve` as its user sees it: one shop that is set up, hurt, stopped, started again and killed."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -23,6 +24,8 @@ from tests.config.conftest import PROJECT, User, environment, processes_of, runn
 from tests.servers import PLACE
 
 READY = "Nearshelf is ready"
+WEB_PROCESSES = 2
+TOKEN = "figures"
 
 
 class Shop:
@@ -37,7 +40,9 @@ class Shop:
                 # It ends with this process, even when that is killed.
                 [sys.executable, tethered.__file__, str(os.getpid()), sys.executable, "manage.py", "serve"],
                 cwd=PROJECT,
-                env=environment(data, PORT=str(port)),
+                env=environment(
+                    data, PORT=str(port), WEB_CONCURRENCY=str(WEB_PROCESSES), METRICS_TOKEN=TOKEN
+                ),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -54,6 +59,25 @@ class Shop:
             assert time.monotonic() < deadline, self.output
             time.sleep(0.05)
         return time.monotonic() - self.began
+
+    @contextlib.contextmanager
+    def visitors(self, number: int) -> Iterator[list[http.client.HTTPConnection]]:
+        """Visitors who keep their connections and have asked for something already."""
+        with contextlib.ExitStack() as stack:
+            clients = []
+            for _ in range(number):
+                client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+                clients.append(stack.enter_context(contextlib.closing(client)))
+                client.request("GET", "/healthz")
+                client.getresponse().read()
+            yield clients
+
+    def visitors_by_process(self) -> list[int]:
+        """How many connections each web process has."""
+        return [
+            sum(one.status == psutil.CONN_ESTABLISHED for one in process.net_connections("tcp"))
+            for process in self.children()["gunicorn"].children()
+        ]
 
     def get(self, path: str) -> tuple[int, bytes]:
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -131,6 +155,23 @@ def shop(data: Path, port: int) -> Iterator[Shop]:
     yield shop
     if shop.process.poll() is None:
         shop.stop()
+
+
+def test_visitors_are_shared_out_among_the_web_processes(shop: Shop) -> None:
+    def shared_out() -> bool:
+        with shop.visitors(8):
+            return sorted(shop.visitors_by_process()) == [4, 4]
+
+    eventually(shared_out, 30)  # a process that is still loading its model leaves them all to the other
+
+
+def test_any_web_process_tells_the_figures_of_all(shop: Shop) -> None:
+    with shop.visitors(8) as visitors:
+        for visitor in visitors:
+            visitor.request("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+            figures = visitor.getresponse().read().decode()
+            counts = re.findall(r'requests_total_by_view.*view="(?:api:)?health.*?} ([\d.]+)', figures)
+            assert sum(map(float, counts)) >= 8, figures
 
 
 def test_the_first_run_sets_everything_up(shop: Shop) -> None:
