@@ -158,11 +158,14 @@ def shop(data: Path, port: int) -> Iterator[Shop]:
 
 
 def test_visitors_are_shared_out_among_the_web_processes(shop: Shop) -> None:
-    def shared_out() -> bool:
+    def fewest() -> int:
         with shop.visitors(8):
-            return sorted(shop.visitors_by_process()) == [4, 4]
+            return min(shop.visitors_by_process())
 
-    eventually(shared_out, 30)  # a process that is still loading its model leaves them all to the other
+    eventually(
+        lambda: fewest() == 4, 30
+    )  # a process that is still loading its model leaves them all to the other
+    assert sum(fewest() for _ in range(10)) >= 30
 
 
 def test_any_web_process_tells_the_figures_of_all(shop: Shop) -> None:
