@@ -16,13 +16,13 @@ from gunicorn.workers.gthread import ThreadWorker
 MOST_BY_ITSELF = 4
 # So long a busier process leaves a new connection to another one.
 COURTESY_S = 0.001
+MOST_PROCESSES = 256
 _CORES = os.cpu_count() or 1
 
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(_CORES, MOST_BY_ITSELF))
 threads = 8
 # A query may have 512 characters, each of which may take twelve in an address.
 limit_request_line = 8190
-
 
 # Each process counts for itself; from the files here any of them tells the figures of all (see prometheus_client).
 _FIGURES = tempfile.mkdtemp(prefix="nearshelf-figures-")
@@ -36,8 +36,10 @@ class BalancedWorker(ThreadWorker):
     that keep their connections, one process has all eight and the others none.
     """
 
-    connections = RawArray("i", 256)  # of each process; shared memory, for it is there before the fork
-    place = 0
+    connections = RawArray(
+        "i", MOST_PROCESSES + 1
+    )  # of each process; shared memory, for it is there before the fork
+    place = MOST_PROCESSES  # nobody's, until one is given
 
     @property
     def nr_conns(self) -> int:
@@ -61,7 +63,7 @@ worker_class = BalancedWorker
 def pre_fork(server: Any, worker: BalancedWorker) -> None:
     """Give a process the place of the one that it stands in for."""
     taken = {other.place for other in server.WORKERS.values()}
-    worker.place = min(set(range(len(worker.connections))) - taken)
+    worker.place = min(set(range(MOST_PROCESSES)) - taken)
     worker.nr_conns = 0
 
 

@@ -15,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from config.connections import WatchedConnection
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -130,6 +132,7 @@ def _database() -> dict[str, Any]:
             "min_size": 1,
             "max_size": env.int("DATABASE_POOL_SIZE", default=16),
             "timeout": 10,
+            "connection_class": WatchedConnection,
         }
     else:
         database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
