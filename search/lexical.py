@@ -14,7 +14,7 @@ import numpy as np
 
 from catalog.lexical import LEXICAL_DIMENSIONS
 from search.scope import NOTHING, Condition, Scope, any_of
-from search.statements import Flags, Floats, Ids, Kind, fetch_columns, id_array
+from search.statements import Flags, Floats, Ids, Kind, Select, fetch_columns, id_array
 from search.trace import stage
 
 # Rows that one query may score; beyond, common words only add to the score of what rarer words found.
@@ -241,17 +241,18 @@ def _best_first(found: Ids, scores: Floats, exact: Flags, limit: int) -> Matches
     return Matches(product_ids[order], bm25[order], is_exact[order])
 
 
-@stage("keyword")
-def keyword_scores(query: LexicalQuery, product_ids: Ids) -> Matches:
-    """BM25 of given products, in no order; for candidates that the semantic leg alone has found."""
-    if not query.idf or not len(product_ids):
-        return NO_MATCHES
-    found, bm25 = fetch_columns(
+def keyword_scores_of(query: LexicalQuery, product_ids: Ids) -> Select:
+    """BM25 of given products, in no order: ids and scores, for `as_matches`."""
+    return Select(
         (Kind.ID, Kind.FLOAT),
         "SELECT id, -(lexical_weights <#> %s::sparsevec) FROM catalog_product WHERE id = ANY(%s::bigint[])",
         (query.weights, id_array(product_ids.tolist())),
     )
-    return Matches(found, bm25, np.zeros(len(found), dtype=np.bool_))
+
+
+def as_matches(product_ids: Ids, bm25: Floats) -> Matches:
+    """Products with the scores of their words, none of which is the query itself."""
+    return Matches(product_ids, bm25, np.zeros(len(product_ids), dtype=np.bool_))
 
 
 def candidate_sql(groups: Sequence[Group]) -> str:

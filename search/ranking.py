@@ -12,12 +12,27 @@ import numpy.typing as npt
 from search import fusion
 from search.configuration import Fusion, RankingConfiguration
 from search.fusion import Scores
-from search.lexical import NO_MATCHES, LexicalQuery, Matches, keyword_candidates, keyword_scores
+from search.lexical import (
+    NO_MATCHES,
+    LexicalQuery,
+    Matches,
+    as_matches,
+    keyword_candidates,
+    keyword_scores_of,
+)
 from search.merchandising.rules import Rule
 from search.query import MAX_DEPTH, Mode
 from search.scope import Scope
-from search.semantic import NOBODY, Neighbours, Vector, VectorSpace, nearest_in_each, similarities
-from search.statements import Flags, Ids
+from search.semantic import (
+    NOBODY,
+    Neighbours,
+    Vector,
+    VectorSpace,
+    as_neighbours,
+    nearest_in_each,
+    similarities_of,
+)
+from search.statements import Flags, Ids, fetch_together
 from search.trace import stage
 
 # An exact name or SKU is first; nothing else scores as much.
@@ -154,6 +169,7 @@ def _union(
     )
 
 
+@stage("scores")
 def _both_scores(
     plan: Plan, encoded: Encoded, matches: Sequence[Matches], neighbours: Sequence[Neighbours]
 ) -> tuple[Neighbours, Matches]:
@@ -162,13 +178,12 @@ def _both_scores(
     near = reduce(add, neighbours)
     if plan.mode is not Mode.HYBRID or encoded is None:
         return near, worded
-    space, vector = encoded
-    without_cosine = _without(worded.product_ids, near.product_ids)
-    without_bm25 = _without(near.product_ids, worded.product_ids)
-    return (
-        near + similarities(space, vector, _each_once(without_cosine, matches)),
-        worded + keyword_scores(plan.lexical, _each_once(without_bm25, neighbours)),
+    without_cosine = _each_once(_without(worded.product_ids, near.product_ids), matches)
+    without_bm25 = _each_once(_without(near.product_ids, worded.product_ids), neighbours)
+    cosines, bm25 = fetch_together(
+        [similarities_of(*encoded, without_cosine), keyword_scores_of(plan.lexical, without_bm25)]
     )
+    return near + as_neighbours(*cosines), worded + as_matches(*bm25)
 
 
 def _each_once(product_ids: Ids, lists: Sequence[Any]) -> Ids:

@@ -21,7 +21,7 @@ from django.conf import settings
 
 from embeddings.models import EmbeddingModel
 from search.scope import NOTHING, Condition, Scope, any_of
-from search.statements import Floats, Ids, Kind, fetch, fetch_columns, id_array
+from search.statements import Floats, Ids, Kind, Select, fetch, fetch_columns, fetch_together, id_array
 from search.terms import catalogue_size
 from search.trace import Route, stage, took
 
@@ -251,12 +251,16 @@ def _fits(space: VectorSpace, literal: str, scope: Scope, share: float) -> bool:
     return int(kept) >= PROBE_FIT * share * PROBE_ROWS
 
 
-@stage("semantic")
 def similarities(space: VectorSpace, vector: Vector, product_ids: Ids) -> Neighbours:
     """How near given products are, in no order; those without a vector are left out."""
-    if not len(product_ids):
-        return NOBODY
-    return _neighbours(
+    (columns,) = fetch_together([similarities_of(space, vector, product_ids)])
+    return as_neighbours(*columns)
+
+
+def similarities_of(space: VectorSpace, vector: Vector, product_ids: Ids) -> Select:
+    """What `as_neighbours` reads `similarities` from."""
+    return Select(
+        _COLUMNS,
         f"SELECT {space.columns} FROM {space.table} AND e.product_id = ANY(%s::bigint[])",
         (vector_literal(vector), id_array(product_ids.tolist())),
     )
@@ -264,10 +268,11 @@ def similarities(space: VectorSpace, vector: Vector, product_ids: Ids) -> Neighb
 
 def _neighbours(sql: str, params: Sequence[Any], planner: Mapping[str, object] | None = None) -> Neighbours:
     """Run a statement that selects `VectorSpace.columns`."""
-    return _as_neighbours(*fetch_columns(_COLUMNS, sql, params, planner))
+    return as_neighbours(*fetch_columns(_COLUMNS, sql, params, planner))
 
 
-def _as_neighbours(product_ids: Ids, distances: Floats, category_ids: Ids) -> Neighbours:
+def as_neighbours(product_ids: Ids, distances: Floats, category_ids: Ids) -> Neighbours:
+    """Neighbours from the values of `VectorSpace.columns`."""
     return Neighbours(product_ids, 1.0 - distances, category_ids)
 
 
@@ -342,9 +347,7 @@ def _exact(
         ),
         EXACT_SETTINGS,
     )
-    return [
-        _as_neighbours(*(column[scopes == number] for column in columns)) for number in range(len(within))
-    ]
+    return [as_neighbours(*(column[scopes == number] for column in columns)) for number in range(len(within))]
 
 
 def _looks_at_copies(scope: Scope) -> bool:

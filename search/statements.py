@@ -1,6 +1,7 @@
 """Raw SQL in one round trip, with planner settings that hold for that statement only."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -28,6 +29,15 @@ def id_array(ids: Iterable[int]) -> str:
     return "{" + ",".join(map(str, ids)) + "}"
 
 
+@dataclass(frozen=True)
+class Select:
+    """A SELECT whose columns are wanted as arrays."""
+
+    kinds: Sequence[Kind]
+    sql: str
+    params: Sequence[Any] = ()
+
+
 def fetch_columns(
     kinds: Sequence[Kind], sql: str, params: Sequence[Any] = (), settings: Mapping[str, object] | None = None
 ) -> list[Array]:
@@ -36,16 +46,33 @@ def fetch_columns(
     Each column comes as one value, its numbers' bytes next to each other: a thousand rows are read in 0.2 ms, where
     a tuple for each of them takes 2.
     """
-    names = [f"c{place}" for place in range(len(kinds))]
-    columns = ", ".join(
-        f"string_agg({kind.value[0].format(name)}, ''::bytea)"
-        for kind, name in zip(kinds, names, strict=True)
-    )
-    (row,) = fetch(f"SELECT {columns} FROM ({sql}) AS found({', '.join(names)})", params, settings)
+    (columns,) = fetch_together([Select(kinds, sql, params)], settings)
+    return columns
+
+
+def fetch_together(
+    selects: Sequence[Select], settings: Mapping[str, object] | None = None
+) -> list[list[Array]]:
+    """Run several SELECTs in one round trip; the columns of each as arrays."""
+    parts = ", ".join(_aggregated(select, f"t{place}") for place, select in enumerate(selects))
+    (row,) = fetch(f"SELECT * FROM {parts}", [param for one in selects for param in one.params], settings)
+    values = iter(row)
     return [
-        np.frombuffer(value or b"", dtype=kind.value[1]).astype(kind.value[2])
-        for kind, value in zip(kinds, row, strict=True)
+        [
+            np.frombuffer(next(values) or b"", dtype=kind.value[1]).astype(kind.value[2])
+            for kind in select.kinds
+        ]
+        for select in selects
     ]
+
+
+def _aggregated(select: Select, name: str) -> str:
+    names = [f"c{place}" for place in range(len(select.kinds))]
+    columns = ", ".join(
+        f"string_agg({kind.value[0].format(column)}, ''::bytea)"
+        for kind, column in zip(select.kinds, names, strict=True)
+    )
+    return f"(SELECT {columns} FROM ({select.sql}) AS found({', '.join(names)})) AS {name}"
 
 
 def fetch(

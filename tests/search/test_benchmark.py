@@ -55,7 +55,16 @@ def test_a_small_benchmark_measures_everything_and_leaves_nothing(tmp_path, make
         assert endpoints["search_hybrid"]["encode_p50_ms"] > 0
         assert endpoints["search_keyword"]["encode_p50_ms"] == 0
     stages = measured["stages"]
-    assert stages["hybrid"].keys() >= {"encode", "words", "keyword", "semantic", "fusion", "hydrate", "whole"}
+    assert stages["hybrid"].keys() >= {
+        "encode",
+        "words",
+        "keyword",
+        "semantic",
+        "scores",
+        "fusion",
+        "hydrate",
+        "whole",
+    }
     assert "encode" not in stages["keyword"]
     assert all(0 < one["p50_ms"] <= one["p95_ms"] for one in stages["facets"].values())
     assert measured["search_log"].keys() == {"p50_ms", "p95_ms", "p99_ms"}

@@ -64,7 +64,17 @@ class TestOnTheDemo:
         result = search_products(SearchQuery(QUERY, facets=("category",), explain=True))
         assert result.trace is not None
         assert result.trace.route is Route.INDEX
-        wanted = {"encode", "words", "keyword", "semantic", "fusion", "hydrate", "explain", "facets"}
+        wanted = {
+            "encode",
+            "words",
+            "keyword",
+            "semantic",
+            "scores",
+            "fusion",
+            "hydrate",
+            "explain",
+            "facets",
+        }
         assert wanted <= result.trace.stages_ms.keys()
         assert all(ms > 0 for ms in result.trace.stages_ms.values())
         # The query is encoded beside the others.
