@@ -246,7 +246,7 @@ def keyword_scores_of(query: LexicalQuery, product_ids: Ids) -> Select:
     return Select(
         (Kind.ID, Kind.FLOAT),
         "SELECT id, -(lexical_weights <#> %s::sparsevec) FROM catalog_product WHERE id = ANY(%s::bigint[])",
-        (query.weights, id_array(product_ids.tolist())),
+        (query.weights, id_array(product_ids)),
     )
 
 

@@ -262,7 +262,7 @@ def similarities_of(space: VectorSpace, vector: Vector, product_ids: Ids) -> Sel
     return Select(
         _COLUMNS,
         f"SELECT {space.columns} FROM {space.table} AND e.product_id = ANY(%s::bigint[])",
-        (vector_literal(vector), id_array(product_ids.tolist())),
+        (vector_literal(vector), id_array(product_ids)),
     )
 
 

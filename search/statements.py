@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 from django.db import connection
 
 Array = npt.NDArray[Any]
@@ -25,8 +26,9 @@ class Kind(Enum):
 
 
 def id_array(ids: Iterable[int]) -> str:
-    """Ids as PostgreSQL reads a `bigint[]`; psycopg takes a millisecond to write a thousand of them."""
-    return "{" + ",".join(map(str, ids)) + "}"
+    """Ids as PostgreSQL reads a `bigint[]`; psycopg would take a millisecond for a thousand of them."""
+    numbers = np.ascontiguousarray(ids) if isinstance(ids, np.ndarray) else list(ids)
+    return f"{{{orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY).decode()[1:-1]}}}"
 
 
 @dataclass(frozen=True)
