@@ -181,11 +181,20 @@ def _forgive_typos(groups: Sequence[Group]) -> None:
     unknown = [group for group in groups if not group.documents]
     if not 0 < len(unknown) < len(groups) <= MAX_WORDS_WITH_TYPOS:
         return
-    found = corrections(group.word for group in unknown)
+    found = _likely_words([group.word for group in unknown])
     analysis = Analysis(found.values())
     for group in unknown:
         if group.word in found:
             group.add(analysis.lexemes(found[group.word]), TYPO_WEIGHT)
+
+
+def _likely_words(words: Sequence[str]) -> dict[str, str]:
+    """`corrections`, which takes two milliseconds; the same words are missing again and again."""
+    known = remembered()
+    if missing := [word for word in words if ("correction", word) not in known]:
+        found = corrections(missing)
+        known.update((("correction", word), found.get(word)) for word in missing)
+    return {word: likely for word in words if (likely := known["correction", word]) is not None}
 
 
 def _excluded_sql(piece: str, analysis: Analysis) -> str:

@@ -1,7 +1,7 @@
 """Document frequencies, spelling and suggestions: counted from the catalogue by the worker, read by every query."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -157,11 +157,14 @@ def catalogue_size() -> int:
 
 
 def remembered() -> dict[Any, Any]:
-    """What was looked up in the frequencies in the last minute, to read and to write; all of it goes at once."""
-    found = _current().found
-    if len(found) > MOST_REMEMBERED:
-        found.clear()
-    return found
+    """What was looked up in the frequencies in the last minute, to read and to write.
+
+    Where it has grown too big another one begins; who has this one keeps what is in it.
+    """
+    global _reading
+    if len(_current().found) > MOST_REMEMBERED:
+        _reading = replace(_reading, found={})
+    return _current().found
 
 
 def _current() -> _Reading:

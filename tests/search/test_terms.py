@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from embeddings import upkeep
+from search import terms
+from search.analysis import analyse
 from search.models import Term
-from search.terms import terms_age
+from search.parsing import parse
+from search.terms import refresh_terms, remembered, terms_age
 
 
 @pytest.mark.django_db(transaction=True)
@@ -37,3 +40,29 @@ def test_a_chore_rests_ten_times_as_long_as_it_takes(monkeypatch: Any) -> None:
     now[0] += 1
     chore.run()
     assert len(done) == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("steady")
+def test_what_the_frequencies_say_of_a_word_is_remembered(
+    make_product: Any, django_assert_num_queries: Any
+) -> None:
+    make_product("Hammer drill")
+    refresh_terms()
+    query = parse("hamer drill")
+    first = analyse(query, "hamer drill")
+    with django_assert_num_queries(0):
+        assert analyse(query, "hamer drill") == first
+    make_product("Hammer")
+    refresh_terms()
+    assert analyse(query, "hamer drill") != first
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("steady")
+def test_a_memory_that_is_full_begins_anew_and_takes_nothing_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terms, "MOST_REMEMBERED", 2)
+    full = remembered()
+    full.update({"a": 1, "b": 2, "c": 3})
+    assert remembered() == {}
+    assert full["a"] == 1
