@@ -1,8 +1,8 @@
 """What happens to a query, top to bottom.
 
 parse -> resolve the filters -> analyse the words -> begin to encode (cached) -> keyword and semantic candidates under
-the same filters -> fuse -> cut off -> rerank the best, where a model is set -> staff's rules -> total and facets of that
-set -> page -> hydrate. The query is encoded while PostgreSQL finds candidates by its words.
+the same filters -> fuse -> cut off -> rerank the best, where a model is set -> staff's rules -> total and facets of
+that set -> page -> hydrate. The query is encoded while PostgreSQL finds candidates by its words.
 """
 
 import logging
