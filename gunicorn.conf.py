@@ -63,7 +63,7 @@ worker_class = BalancedWorker
 def pre_fork(server: Any, worker: BalancedWorker) -> None:
     """Give a process the place of the one that it stands in for."""
     taken = {other.place for other in server.WORKERS.values()}
-    worker.place = min(set(range(MOST_PROCESSES)) - taken)
+    worker.place = min(set(range(MOST_PROCESSES)) - taken, default=MOST_PROCESSES)
     worker.nr_conns = 0
 
 
