@@ -215,7 +215,12 @@ def test_a_taken_port_is_one_clear_sentence(shop: Shop, data: Path) -> None:
 def test_a_child_that_dies_is_started_again_within_seconds(shop: Shop, name: str) -> None:
     before = shop.children()[name]
     before.kill()
-    eventually(lambda: name in shop.children() and shop.children()[name].pid != before.pid, 5)
+
+    def started_again() -> bool:
+        found = shop.children().get(name)  # looked at once: in the moment of its exec a process has no name
+        return found is not None and found.pid != before.pid
+
+    eventually(started_again, 5)
     eventually(shop.answers, 20)
     assert "was killed by SIGKILL; it is started again." in shop.output
 
