@@ -36,9 +36,8 @@ class BalancedWorker(ThreadWorker):
     that keep their connections, one process has all eight and the others none.
     """
 
-    connections = RawArray(
-        "i", MOST_PROCESSES + 1
-    )  # of each process; shared memory, for it is there before the fork
+    # Of each process; it is there before the fork, so that all of them share it.
+    connections = RawArray("i", MOST_PROCESSES + 1)
     place = MOST_PROCESSES  # nobody's, until one is given
 
     @property

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -64,27 +63,23 @@ def count_found(found: Mapping[str, Sequence[int]], filters: Filters) -> dict[st
     ids = {name: id_array(product_ids) for name, product_ids in found.items()}
     everyone = id_array({pk for product_ids in found.values() for pk in product_ids})
     alike = len(set(ids.values())) == 1
-    columns = {name: _column(name) if alike else _column(name).where(ids[name]) for name in found}
+    columns = {name: _column(name) if alike else _only(_column(name), ids[name]) for name in found}
     counts = _counts(columns, Condition("p.id = ANY(%s::bigint[])", (everyone,))) if found else {}
     return {name: _values(name, counts[name], filters) for name in found}
 
 
-@dataclass(frozen=True)
-class _Column:
-    """What a facet groups products `p` by, as SQL."""
-
-    sql: str
-    params: tuple[Any, ...] = ()
-
-    def where(self, ids: str) -> "_Column":
-        """The same of some products, and NULL of all others."""
-        return _Column(f"CASE WHEN p.id = ANY(%s::bigint[]) THEN {self.sql} END", (ids, *self.params))
-
-
-def _column(name: str) -> _Column:
+def _column(name: str) -> Condition:
+    """What a facet groups products `p` by."""
     return (
-        _Column(_COLUMNS[name]) if name in _COLUMNS else _Column("nullif(p.attributes ->> %s, '')", (name,))
+        Condition(_COLUMNS[name])
+        if name in _COLUMNS
+        else Condition("nullif(p.attributes ->> %s, '')", (name,))
     )
+
+
+def _only(column: Condition, ids: str) -> Condition:
+    """A column of some products, and NULL of all others."""
+    return Condition(f"CASE WHEN p.id = ANY(%s::bigint[]) THEN {column.sql} END", (ids, *column.params))
 
 
 def _values(name: str, counts: Mapping[Any, int], filters: Filters) -> list[FacetValue]:
@@ -97,7 +92,7 @@ def _values(name: str, counts: Mapping[Any, int], filters: Filters) -> list[Face
     return _most_frequent(counts, ())
 
 
-def _counts(columns: Mapping[str, _Column], products: Condition) -> dict[str, dict[Any, int]]:
+def _counts(columns: Mapping[str, Condition], products: Condition) -> dict[str, dict[Any, int]]:
     """How many products have each value, by facet: one grouping of the same rows for each of them."""
     aliases = [f"f{place}" for place in range(len(columns))]
     selected = ", ".join(

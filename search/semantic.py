@@ -21,7 +21,7 @@ from django.conf import settings
 
 from embeddings.models import EmbeddingModel
 from search.scope import NOTHING, Condition, Scope, any_of
-from search.statements import Floats, Ids, Kind, Select, fetch, fetch_columns, fetch_together, id_array
+from search.statements import Floats, Ids, Kind, Select, fetch, fetch_columns, id_array
 from search.terms import catalogue_size
 from search.trace import Route, stage, took
 
@@ -251,14 +251,8 @@ def _fits(space: VectorSpace, literal: str, scope: Scope, share: float) -> bool:
     return int(kept) >= PROBE_FIT * share * PROBE_ROWS
 
 
-def similarities(space: VectorSpace, vector: Vector, product_ids: Ids) -> Neighbours:
-    """How near given products are, in no order; those without a vector are left out."""
-    (columns,) = fetch_together([similarities_of(space, vector, product_ids)])
-    return as_neighbours(*columns)
-
-
 def similarities_of(space: VectorSpace, vector: Vector, product_ids: Ids) -> Select:
-    """What `as_neighbours` reads `similarities` from."""
+    """How near given products are, in no order, for `as_neighbours`; those without a vector are left out."""
     return Select(
         _COLUMNS,
         f"SELECT {space.columns} FROM {space.table} AND e.product_id = ANY(%s::bigint[])",

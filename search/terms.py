@@ -162,16 +162,21 @@ def remembered() -> dict[Any, Any]:
     Where it has grown too big another one begins; who has this one keeps what is in it.
     """
     global _reading
-    if len(_current().found) > MOST_REMEMBERED:
-        _reading = replace(_reading, found={})
-    return _current().found
+    reading = _current()
+    if len(reading.found) > MOST_REMEMBERED:
+        _reading = reading = replace(reading, found={})
+    return reading.found
 
 
 def _current() -> _Reading:
     global _reading
     if time.monotonic() - _reading.read_at > FREQUENCIES_LAST_S:
-        rows = fetch(_SIZE_SQL) or fetch(_ESTIMATED_SIZE_SQL)
-        _reading = _Reading(time.monotonic(), max(1, rows[0][0]))
+        counted = fetch(_SIZE_SQL)
+        rows = counted or fetch(_ESTIMATED_SIZE_SQL)
+        reading = _Reading(time.monotonic(), max(1, rows[0][0]))
+        if not counted:
+            return reading  # of a new shop, whose words are about to be counted: nothing to remember
+        _reading = reading
     return _reading
 
 

@@ -18,13 +18,16 @@ from search.parsing import parse
 from search.query import Filters
 from search.scope import Scope, resolve
 from search.semantic import (
+    Neighbours,
     Vector,
     VectorSpace,
+    as_neighbours,
     nearest,
     nearest_in_each,
     read_vectors,
-    similarities,
+    similarities_of,
 )
+from search.statements import fetch_together
 from search.terms import forget_frequencies
 from search.trace import Route, tracing
 
@@ -41,6 +44,12 @@ def space() -> VectorSpace:
 @pytest.fixture
 def vector() -> Vector:
     return query_vectors(active_model(), ["something to make holes in a wall"])[0]
+
+
+def similarities(space: VectorSpace, vector: Vector, product_ids: Any) -> Neighbours:
+    """How near given products are."""
+    (columns,) = fetch_together([similarities_of(space, vector, product_ids)])
+    return as_neighbours(*columns)
 
 
 def plans(ask: Callable[[], Any]) -> list[str]:

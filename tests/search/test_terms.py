@@ -66,3 +66,13 @@ def test_a_memory_that_is_full_begins_anew_and_takes_nothing_away(monkeypatch: p
     full.update({"a": 1, "b": 2, "c": 3})
     assert remembered() == {}
     assert full["a"] == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("steady")
+def test_before_words_are_counted_nothing_is_remembered(make_product: Any) -> None:
+    make_product("Hammer drill")
+    before = analyse(parse("drill"), "drill")
+    Term.objects.create(lexeme="drill", documents=1)  # as the worker does, in another process
+    after = analyse(parse("drill"), "drill")
+    assert (before.groups[0].documents, after.groups[0].documents) == (0, 1)
