@@ -5,6 +5,7 @@ Python computes in one thread of a process at a time, so there is a process for 
 """
 
 import os
+import select
 import shutil
 import tempfile
 import time
@@ -16,6 +17,8 @@ from gunicorn.workers.gthread import ThreadWorker
 MOST_BY_ITSELF = 4
 # So long a busier process leaves a new connection to another one.
 COURTESY_S = 0.001
+# So long a thread waits for the next request of the visitor whom it has just answered.
+ATTENTION_MS = 100
 MOST_PROCESSES = 256
 _CORES = os.cpu_count() or 1
 
@@ -54,6 +57,24 @@ class BalancedWorker(ThreadWorker):
         if self.nr_conns > min(self.connections[: self.cfg.workers]):
             time.sleep(COURTESY_S)
         super().accept(listener)
+
+    def handle(self, conn: Any) -> Any:
+        """Answer a request, and the next one of the same visitor in the same thread where it comes soon.
+
+        To hand a connection to the main thread and back for each request takes a tenth of a search's time in Python.
+        """
+        kept = super().handle(conn)
+        while kept is True and self._can_attend_to(conn):
+            kept = super().handle(conn)
+        return kept
+
+    def _can_attend_to(self, conn: Any) -> bool:
+        """Whether the next request is here before long. Nobody may wait for a thread meanwhile."""
+        if not self.alive or self.nr_conns > self.cfg.threads or conn.parser.unreader.buf.getvalue():
+            return False
+        readable = select.poll()
+        readable.register(conn.sock, select.POLLIN)
+        return bool(readable.poll(ATTENTION_MS))
 
 
 worker_class = BalancedWorker
