@@ -28,10 +28,9 @@ from search.semantic import (
     Neighbours,
     Vector,
     VectorSpace,
-    as_neighbours,
     nearest_in_each,
-    similarities_of,
 )
+from search.similarities import Similarities
 from search.statements import Flags, Ids, fetch_together
 from search.trace import stage
 
@@ -180,10 +179,9 @@ def _both_scores(
         return near, worded
     without_cosine = _each_once(_without(worded.product_ids, near.product_ids), matches)
     without_bm25 = _each_once(_without(near.product_ids, worded.product_ids), neighbours)
-    cosines, bm25 = fetch_together(
-        [similarities_of(*encoded, without_cosine), keyword_scores_of(plan.lexical, without_bm25)]
-    )
-    return near + as_neighbours(*cosines), worded + as_matches(*bm25)
+    similarities = Similarities(*encoded, without_cosine)
+    *cosines, bm25 = fetch_together([*similarities.selects, keyword_scores_of(plan.lexical, without_bm25)])
+    return near + similarities.found(cosines), worded + as_matches(*bm25)
 
 
 def _each_once(product_ids: Ids, lists: Sequence[Any]) -> Ids:

@@ -21,7 +21,7 @@ from django.conf import settings
 
 from embeddings.models import EmbeddingModel
 from search.scope import NOTHING, Condition, Scope, any_of
-from search.statements import Floats, Ids, Kind, Select, fetch, fetch_columns, id_array
+from search.statements import Floats, Ids, Kind, fetch, fetch_columns, id_array
 from search.terms import catalogue_size
 from search.trace import Route, stage, took
 
@@ -107,7 +107,7 @@ class Neighbours:
 
 
 NOBODY = Neighbours(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
-_COLUMNS = (Kind.ID, Kind.FLOAT, Kind.ID)  # those of `VectorSpace.columns`
+COLUMNS = (Kind.ID, Kind.FLOAT, Kind.ID)  # those of `VectorSpace.columns`
 
 
 @dataclass(frozen=True)
@@ -251,18 +251,9 @@ def _fits(space: VectorSpace, literal: str, scope: Scope, share: float) -> bool:
     return int(kept) >= PROBE_FIT * share * PROBE_ROWS
 
 
-def similarities_of(space: VectorSpace, vector: Vector, product_ids: Ids) -> Select:
-    """How near given products are, in no order, for `as_neighbours`; those without a vector are left out."""
-    return Select(
-        _COLUMNS,
-        f"SELECT {space.columns} FROM {space.table} AND e.product_id = ANY(%s::bigint[])",
-        (vector_literal(vector), id_array(product_ids)),
-    )
-
-
 def _neighbours(sql: str, params: Sequence[Any], planner: Mapping[str, object] | None = None) -> Neighbours:
     """Run a statement that selects `VectorSpace.columns`."""
-    return as_neighbours(*fetch_columns(_COLUMNS, sql, params, planner))
+    return as_neighbours(*fetch_columns(COLUMNS, sql, params, planner))
 
 
 def as_neighbours(product_ids: Ids, distances: Floats, category_ids: Ids) -> Neighbours:
@@ -328,7 +319,7 @@ def _exact(
         for number in range(len(within))
     )
     scopes, *columns = fetch_columns(
-        (Kind.PLACE, *_COLUMNS),
+        (Kind.PLACE, *COLUMNS),
         f"WITH m({names}) AS (SELECT e.ctid, e.vector <=> %s::halfvec{''.join(mark.sql for mark in marks)}"
         f" FROM {space.table} AND {where.sql})"
         f" SELECT found.scope, e.product_id, found.distance, e.category_id FROM ({best}) AS found"

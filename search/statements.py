@@ -15,6 +15,9 @@ Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+# The place of a row in its table.
+TID = np.dtype([("block", np.uint32), ("offset", np.uint16)])
+
 
 class Kind(Enum):
     """What a column holds: how PostgreSQL says it in bytes, how numpy reads them, and what it becomes."""
@@ -23,6 +26,7 @@ class Kind(Enum):
     FLOAT = ("float8send(coalesce({}, 'NaN'))", ">f8", np.float64)
     PLACE = ("int2send({})", ">i2", np.int16)
     FLAG = ("boolsend(coalesce({}, false))", "?", np.bool_)
+    TID = ("tidsend({})", np.dtype([("block", ">u4"), ("offset", ">u2")]), TID)
 
 
 def id_array(ids: Iterable[int]) -> str:

@@ -9,8 +9,9 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.urls import get_resolver
 
-from search import encoding, rerank
+from search import encoding, rerank, similarities
 from search.exceptions import EncodingUnavailableError
+from search.semantic import VectorSpace
 
 logger = logging.getLogger("nearshelf.search")
 
@@ -34,8 +35,12 @@ def start() -> threading.Thread:
 
 
 def warm() -> None:
-    """Load the active model and encode one query with it. Raises EncodingUnavailableError or a database error."""
+    """Load the active model, encode one query with it and see where its vectors lie.
+
+    Raises EncodingUnavailableError or a database error.
+    """
     encoding.warm_up()
+    similarities.survey(VectorSpace.of(encoding.active_model()))
     rerank.load()
 
 

@@ -21,12 +21,11 @@ from search.semantic import (
     Neighbours,
     Vector,
     VectorSpace,
-    as_neighbours,
     nearest,
     nearest_in_each,
     read_vectors,
-    similarities_of,
 )
+from search.similarities import Similarities
 from search.statements import fetch_together
 from search.terms import forget_frequencies
 from search.trace import Route, tracing
@@ -48,8 +47,8 @@ def vector() -> Vector:
 
 def similarities(space: VectorSpace, vector: Vector, product_ids: Any) -> Neighbours:
     """How near given products are."""
-    (columns,) = fetch_together([similarities_of(space, vector, product_ids)])
-    return as_neighbours(*columns)
+    asked = Similarities(space, vector, product_ids)
+    return asked.found(fetch_together(asked.selects))
 
 
 def plans(ask: Callable[[], Any]) -> list[str]:
