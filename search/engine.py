@@ -25,6 +25,7 @@ from search.lexical import LexicalQuery, keyword_candidates
 from search.merchandising.application import curated, rulebook_for, rules_for
 from search.merchandising.rules import Rule
 from search.parsing import ParsedText, parse
+from search.product_values import ProductValues
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Mode, SearchQuery
 from search.ranking import Encoded, Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
@@ -249,6 +250,7 @@ def _plan(
         configuration=_configuration(query),
         min_score=query.min_score or 0.0,
         rules=rules,
+        facet_values=ProductValues(query.facets),
     )
 
 
@@ -278,17 +280,17 @@ def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
         mode=query.mode,
         degraded=False,
         corrected=None,
-        facets=_facets(query, scope, dict(zip(scopes, rankings, strict=True))),
+        facets=_facets(query, plan, scope, dict(zip(scopes, rankings, strict=True))),
     )
 
 
 @stage("facets")
 def _facets(
-    query: SearchQuery, scope: Scope, rankings: Mapping[Scope, Ranking]
+    query: SearchQuery, plan: Plan, scope: Scope, rankings: Mapping[Scope, Ranking]
 ) -> dict[str, list[FacetValue]]:
     """Count over the result set; a facet that is filtered on, over the set without that filter."""
     found = {name: rankings[facets.scope_of(name, scope)].product_ids for name in query.facets}
-    return facets.count_found(found, query.filters)
+    return facets.count_found(found, plan.facet_values, query.filters)
 
 
 def _hits(query: SearchQuery, plan: Plan, ranking: Ranking) -> list[Hit]:

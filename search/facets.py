@@ -10,15 +10,13 @@ from django.conf import settings
 
 from search.attributes import unknown_attributes
 from search.exceptions import InvalidQueryError
+from search.product_values import BRAND, CATEGORY, FILTERABLE, PRICE, ProductValues, column
 from search.query import Filters
 from search.results import FacetValue
 from search.scope import Condition, Scope
-from search.statements import fetch, id_array
+from search.statements import fetch
 
-CATEGORY, BRAND, PRICE = "category", "brand", "price"
-FILTERABLE = (CATEGORY, BRAND, PRICE)
 PRICE_BUCKETS = 5
-_COLUMNS = {CATEGORY: "p.category_id", BRAND: "nullif(p.brand, '')", PRICE: "p.price"}
 
 
 def unknown_names(names: Sequence[str]) -> list[str]:
@@ -50,36 +48,19 @@ def count(
         names_by_scope[scope_of(name, scope)].append(name)
     counts: dict[str, dict[Any, int]] = {}
     for wider, together in names_by_scope.items():
-        columns = {name: _column(name) for name in together}
+        columns = {name: column(name) for name in together}
         counts |= _counts(columns, wider.condition("p") & constraint)
     return {name: _values(name, counts[name], filters) for name in names}
 
 
-def count_found(found: Mapping[str, Sequence[int]], filters: Filters) -> dict[str, list[FacetValue]]:
-    """The values of some facets; `found` has the ids of the products that each is counted over.
-
-    The products are read once for all facets.
-    """
-    ids = {name: id_array(product_ids) for name, product_ids in found.items()}
-    everyone = id_array({pk for product_ids in found.values() for pk in product_ids})
-    alike = len(set(ids.values())) == 1
-    columns = {name: _column(name) if alike else _only(_column(name), ids[name]) for name in found}
-    counts = _counts(columns, Condition("p.id = ANY(%s::bigint[])", (everyone,))) if found else {}
-    return {name: _values(name, counts[name], filters) for name in found}
-
-
-def _column(name: str) -> Condition:
-    """What a facet groups products `p` by."""
-    return (
-        Condition(_COLUMNS[name])
-        if name in _COLUMNS
-        else Condition("nullif(p.attributes ->> %s, '')", (name,))
-    )
-
-
-def _only(column: Condition, ids: str) -> Condition:
-    """A column of some products, and NULL of all others."""
-    return Condition(f"CASE WHEN p.id = ANY(%s::bigint[]) THEN {column.sql} END", (ids, *column.params))
+def count_found(
+    found: Mapping[str, Sequence[int]], values: ProductValues, filters: Filters
+) -> dict[str, list[FacetValue]]:
+    """The values of some facets; `found` has the ids of the products that each is counted over."""
+    values.look_up(list(dict.fromkeys(pk for product_ids in found.values() for pk in product_ids)))
+    return {
+        name: _values(name, values.counts(name, product_ids), filters) for name, product_ids in found.items()
+    }
 
 
 def _values(name: str, counts: Mapping[Any, int], filters: Filters) -> list[FacetValue]:
@@ -153,15 +134,17 @@ def category_tree(
     ]
 
 
-def price_ranges(counts: Mapping[Decimal, int], filters: Filters) -> list[FacetValue]:
+def price_ranges(counts: Mapping[float, int], filters: Filters) -> list[FacetValue]:
     """Ranges that hold about as many products each, between round prices; empty ones are left out."""
     prices = sorted(counts.items())
     edges = _edges(prices)
     if not edges:
         return []
+    # A price of two decimal places and the float next to it stand in the same order among others.
+    limits = [float(edge) for edge in edges]
     numbers = [0] * (len(edges) + 1)
     for price, number in prices:
-        numbers[bisect_right(edges, price)] += number
+        numbers[bisect_right(limits, price)] += number
     bounds = zip((Decimal(0), *edges), (*edges, None), numbers, strict=True)
     return [_price_range(low, high, number, filters) for low, high, number in bounds if number]
 
@@ -175,7 +158,7 @@ def _price_range(low: Decimal, high: Decimal | None, number: int, filters: Filte
     )
 
 
-def _edges(prices: Sequence[tuple[Decimal, int]]) -> list[Decimal]:
+def _edges(prices: Sequence[tuple[float, int]]) -> list[Decimal]:
     """Round prices near the quantiles of a sorted (price, number) list."""
     total = sum(number for _, number in prices)
     edges: list[Decimal] = []
@@ -183,7 +166,7 @@ def _edges(prices: Sequence[tuple[Decimal, int]]) -> list[Decimal]:
     for price, number in prices:
         passed += number
         while quantile < PRICE_BUCKETS and passed * PRICE_BUCKETS >= quantile * total:
-            edge = round_price(price)
+            edge = round_price(Decimal(str(price)))
             if edge > 0 and edge not in edges and edge > prices[0][0]:
                 edges.append(edge)
             quantile += 1

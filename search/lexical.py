@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from catalog.lexical import LEXICAL_DIMENSIONS
+from search.product_values import ProductValues
 from search.scope import NOTHING, Condition, Scope, any_of
 from search.statements import Flags, Floats, Ids, Kind, Select, fetch_columns, id_array
 from search.trace import stage
@@ -165,22 +166,29 @@ NO_MATCHES = Matches(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype
 
 
 @stage("keyword")
-def keyword_candidates(query: LexicalQuery, scopes: Sequence[Scope], limit: int) -> list[Matches]:
+def keyword_candidates(
+    query: LexicalQuery, scopes: Sequence[Scope], limit: int, values: ProductValues | None = None
+) -> list[Matches]:
     """The best products for the words of a query within each of several scopes.
 
-    Best first, at most `limit`; never more than the filters keep. The index is read once for all scopes.
+    Best first, at most `limit`; never more than the filters keep. The index is read once for all scopes, and `values`
+    learns of what it found.
     """
+    values = values or ProductValues()
     within = [scope.condition("p") for scope in scopes]
     condition = any_of(within) & query.constraint("p")
     # A common table expression that is read once becomes part of what reads it: only several scopes need a mark.
-    marks = [Condition(f", {one.sql}", one.params) for one in within] if len(scopes) > 1 else []
-    parts = _by_words(query, condition, marks) + _by_codes(query, condition, marks)
+    marks = within if len(scopes) > 1 else []
+    beside = [Condition(f", {one.sql}", one.params) for one in (*marks, *values.columns)]
+    parts = _by_words(query, condition, beside) + _by_codes(query, condition, beside)
     if not parts:
         return [NO_MATCHES] * len(scopes)
-    columns = ", ".join(["id", "score", "exact", *(f"in{place}" for place in range(len(marks)))])
+    facets = [f"f{place}" for place in range(len(values.columns))]
+    columns = ", ".join(["id", "score", "exact", *(f"in{place}" for place in range(len(marks))), *facets])
+    shown = ", ".join(["id", "score", "exact", *facets])
     best = [
         Condition(
-            f"(SELECT {place}::smallint, id, score, exact FROM m {f'WHERE in{place}' if marks else ''}"
+            f"(SELECT {place}::smallint, {shown} FROM m {f'WHERE in{place}' if marks else ''}"
             " ORDER BY score DESC, id DESC LIMIT %s)",
             (limit,),
         )
@@ -188,16 +196,16 @@ def keyword_candidates(query: LexicalQuery, scopes: Sequence[Scope], limit: int)
     ]
     sql = f"WITH m({columns}) AS ({' UNION ALL '.join(part.sql for part in parts)}) "
     sql += " UNION ALL ".join(one.sql for one in best)
-    places, found, scores, exact = fetch_columns(
-        (Kind.PLACE, Kind.ID, Kind.FLOAT, Kind.FLAG), sql, _params([*parts, *best]), GIN_SETTINGS
-    )
+    kinds = (Kind.PLACE, Kind.ID, Kind.FLOAT, Kind.FLAG, *values.kinds)
+    places, found, scores, exact, *learned = fetch_columns(kinds, sql, _params([*parts, *best]), GIN_SETTINGS)
+    values.learn(found, learned)
     return [
         _best_first(found[here], scores[here], exact[here], limit)
         for here in (places == place for place in range(len(scopes)))
     ]
 
 
-def _by_words(query: LexicalQuery, condition: Condition, marks: Sequence[Condition]) -> list[Condition]:
+def _by_words(query: LexicalQuery, condition: Condition, beside: Sequence[Condition]) -> list[Condition]:
     if query.is_empty:
         return []
     if query.groups:
@@ -209,20 +217,20 @@ def _by_words(query: LexicalQuery, condition: Condition, marks: Sequence[Conditi
         Condition(
             "SELECT p.id, -(p.lexical_weights <#> %s::sparsevec),"
             " octet_length(p.name) BETWEEN %s AND %s AND lower(p.name) = lower(%s)"
-            f"{''.join(mark.sql for mark in marks)} FROM catalog_product AS p WHERE {condition.sql}",
-            (query.weights, length - slack, length + slack, query.text, *_params(marks), *condition.params),
+            f"{''.join(one.sql for one in beside)} FROM catalog_product AS p WHERE {condition.sql}",
+            (query.weights, length - slack, length + slack, query.text, *_params(beside), *condition.params),
         )
     ]
 
 
-def _by_codes(query: LexicalQuery, condition: Condition, marks: Sequence[Condition]) -> list[Condition]:
+def _by_codes(query: LexicalQuery, condition: Condition, beside: Sequence[Condition]) -> list[Condition]:
     if not query.codes:
         return []
     return [
         Condition(
-            f"SELECT p.id, %s, true{''.join(mark.sql for mark in marks)} FROM catalog_product AS p"
+            f"SELECT p.id, %s, true{''.join(one.sql for one in beside)} FROM catalog_product AS p"
             f" WHERE p.sku = ANY(%s) AND {condition.sql}",
-            (query.ceiling, *_params(marks), list(query.codes), *condition.params),
+            (query.ceiling, *_params(beside), list(query.codes), *condition.params),
         )
     ]
 
@@ -241,12 +249,13 @@ def _best_first(found: Ids, scores: Floats, exact: Flags, limit: int) -> Matches
     return Matches(product_ids[order], bm25[order], is_exact[order])
 
 
-def keyword_scores_of(query: LexicalQuery, product_ids: Ids) -> Select:
-    """BM25 of given products, in no order: ids and scores, for `as_matches`."""
+def keyword_scores_of(query: LexicalQuery, product_ids: Ids, values: ProductValues) -> Select:
+    """BM25 of given products, in no order: ids and scores for `as_matches`, and what `values` is to learn."""
     return Select(
-        (Kind.ID, Kind.FLOAT),
-        "SELECT id, -(lexical_weights <#> %s::sparsevec) FROM catalog_product WHERE id = ANY(%s::bigint[])",
-        (query.weights, id_array(product_ids)),
+        (Kind.ID, Kind.FLOAT, *values.kinds),
+        f"SELECT p.id, -(p.lexical_weights <#> %s::sparsevec){''.join(f', {one.sql}' for one in values.columns)}"
+        " FROM catalog_product AS p WHERE p.id = ANY(%s::bigint[])",
+        (query.weights, *_params(values.columns), id_array(product_ids)),
     )
 
 

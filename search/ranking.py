@@ -21,6 +21,7 @@ from search.lexical import (
     keyword_scores_of,
 )
 from search.merchandising.rules import Rule
+from search.product_values import ProductValues
 from search.query import MAX_DEPTH, Mode
 from search.scope import Scope
 from search.semantic import (
@@ -52,6 +53,7 @@ class Plan:
     configuration: RankingConfiguration
     min_score: float
     rules: tuple[Rule, ...] = ()  # staff's, for this query, in the order in which they count
+    facet_values: ProductValues = field(default_factory=ProductValues)  # learn of candidates on the way
 
     @property
     def mode(self) -> Mode:
@@ -143,7 +145,7 @@ def candidates(plan: Plan, scopes: Sequence[Scope]) -> list[Candidates]:
     """
     matches = [NO_MATCHES] * len(scopes)
     if plan.asked is not Mode.SEMANTIC or plan.mode is Mode.KEYWORD:
-        matches = keyword_candidates(plan.lexical, scopes, MAX_DEPTH)
+        matches = keyword_candidates(plan.lexical, scopes, MAX_DEPTH, plan.facet_values)
     encoded = plan.encoded()  # here, for no stage is charged with the wait
     neighbours = _semantic_candidates(plan, encoded, scopes, matches)
     scores = _both_scores(plan, encoded, matches, neighbours)
@@ -180,8 +182,10 @@ def _both_scores(
     without_cosine = _each_once(_without(worded.product_ids, near.product_ids), matches)
     without_bm25 = _each_once(_without(near.product_ids, worded.product_ids), neighbours)
     similarities = Similarities(*encoded, without_cosine)
-    *cosines, bm25 = fetch_together([*similarities.selects, keyword_scores_of(plan.lexical, without_bm25)])
-    return near + similarities.found(cosines), worded + as_matches(*bm25)
+    words = keyword_scores_of(plan.lexical, without_bm25, plan.facet_values)
+    *cosines, (found, bm25, *learned) = fetch_together([*similarities.selects, words])
+    plan.facet_values.learn(found, learned)
+    return near + similarities.found(cosines), worded + as_matches(found, bm25)
 
 
 def _each_once(product_ids: Ids, lists: Sequence[Any]) -> Ids:

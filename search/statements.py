@@ -20,13 +20,26 @@ TID = np.dtype([("block", np.uint32), ("offset", np.uint16)])
 
 
 class Kind(Enum):
-    """What a column holds: how PostgreSQL says it in bytes, how numpy reads them, and what it becomes."""
+    """What a column holds: how PostgreSQL says all of it as one value, how numpy reads that, and what it becomes."""
 
-    ID = ("int8send(coalesce({}, 0))", ">i8", np.int64)  # NULL is 0, which no row has
-    FLOAT = ("float8send(coalesce({}, 'NaN'))", ">f8", np.float64)
-    PLACE = ("int2send({})", ">i2", np.int16)
-    FLAG = ("boolsend(coalesce({}, false))", "?", np.bool_)
-    TID = ("tidsend({})", np.dtype([("block", ">u4"), ("offset", ">u2")]), TID)
+    ID = ("string_agg(int8send(coalesce({}, 0)), ''::bytea)", ">i8", np.int64)  # NULL is 0, which no row has
+    FLOAT = ("string_agg(float8send(coalesce({}, 'NaN')), ''::bytea)", ">f8", np.float64)
+    PLACE = ("string_agg(int2send({}), ''::bytea)", ">i2", np.int16)
+    FLAG = ("string_agg(boolsend(coalesce({}, false)), ''::bytea)", "?", np.bool_)
+    TID = ("string_agg(tidsend({}), ''::bytea)", np.dtype([("block", ">u4"), ("offset", ">u2")]), TID)
+    TEXT = ("json_agg({}::text)::text", None, np.object_)
+
+    @property
+    def aggregate(self) -> str:
+        """All values of a column as one, with a gap for the column."""
+        return self.value[0]
+
+    def read(self, values: Any) -> Array:
+        """What `aggregate` of a column brought, in the order of its rows; NULL where there were none."""
+        _, written, becomes = self.value
+        if written is None:
+            return np.array(orjson.loads(values or "[]"), dtype=becomes)
+        return np.frombuffer(values or b"", dtype=written).astype(becomes)
 
 
 def id_array(ids: Iterable[int]) -> str:
@@ -49,7 +62,7 @@ def fetch_columns(
 ) -> list[Array]:
     """Run one SELECT and return its columns as arrays, in the order of its rows.
 
-    Each column comes as one value, its numbers' bytes next to each other: a thousand rows are read in 0.2 ms, where
+    Each column comes as one value, numbers as their bytes next to each other: a thousand rows are read in 0.2 ms, where
     a tuple for each of them takes 2.
     """
     (columns,) = fetch_together([Select(kinds, sql, params)], settings)
@@ -63,20 +76,13 @@ def fetch_together(
     parts = ", ".join(_aggregated(select, f"t{place}") for place, select in enumerate(selects))
     (row,) = fetch(f"SELECT * FROM {parts}", [param for one in selects for param in one.params], settings)
     values = iter(row)
-    return [
-        [
-            np.frombuffer(next(values) or b"", dtype=kind.value[1]).astype(kind.value[2])
-            for kind in select.kinds
-        ]
-        for select in selects
-    ]
+    return [[kind.read(next(values)) for kind in select.kinds] for select in selects]
 
 
 def _aggregated(select: Select, name: str) -> str:
     names = [f"c{place}" for place in range(len(select.kinds))]
     columns = ", ".join(
-        f"string_agg({kind.value[0].format(column)}, ''::bytea)"
-        for kind, column in zip(select.kinds, names, strict=True)
+        kind.aggregate.format(column) for kind, column in zip(select.kinds, names, strict=True)
     )
     return f"(SELECT {columns} FROM ({select.sql}) AS found({', '.join(names)})) AS {name}"
 
