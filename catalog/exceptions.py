@@ -15,3 +15,7 @@ class RowError(CatalogError):
     def __init__(self, errors: dict[str, str]) -> None:
         self.errors = errors
         super().__init__("; ".join(f"{field} {reason}" for field, reason in errors.items()))
+
+
+class CatalogueBusyError(CatalogError):
+    """Others use the products for longer than one may wait."""

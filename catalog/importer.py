@@ -82,6 +82,11 @@ class CatalogueImport:
         self._seen: set[int] = set()
         self._last_id = Product.objects.aggregate(last=Max("id"))["last"] or 0
 
+    @property
+    def is_first(self) -> bool:
+        """Whether there was no product before."""
+        return not self._last_id
+
     def run(self, rows: Iterable[SourceRow]) -> ImportReport:
         """Import every good row.
 

@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 from pgvector import HalfVector
 
+from catalog.disk_order import order_by_category
 from catalog.models import Product
 from embeddings import indexes
 from embeddings.documents import ProductText, product_text
@@ -42,6 +43,7 @@ def prepare(count: int, encoded: int, say: Say) -> EmbeddingModel:
     say(f"Making {count:,} products.")
     Product.objects.filter(pk__in=Product.objects.order_by("pk")[count:].values("pk")).delete()
     call_command("generate_catalogue", count=count, stdout=StringIO())
+    order_by_category()  # as after a shop's first import
     _fill_vectors(model, min(count, encoded), say)
     say("Building the index.")
     indexes.build(model)

@@ -11,13 +11,16 @@ from django_rich.management import RichCommand
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from catalog.exceptions import ImportFileError
+from catalog.disk_order import order_by_category
+from catalog.exceptions import CatalogueBusyError, ImportFileError
 from catalog.importer import BadRow, CatalogueImport, ImportReport
 from catalog.readers import FORMATS, Source, open_source
 from catalog.texts import printable
 
 # Without a terminal, how often a line tells of the progress.
 PLAIN_PROGRESS_S = 5.0
+# From so many products on, their order on disk is felt.
+WORTH_ORDERING = 1_000
 
 
 class Command(RichCommand):
@@ -63,6 +66,8 @@ class Command(RichCommand):
                 run.deactivate_missing()
             except ImportFileError as error:
                 refusal = str(error)
+        if run.is_first and run.report.created >= WORTH_ORDERING and not options["dry_run"]:
+            self.order()
         self.summarise(run.report, time.monotonic() - started, dry_run=options["dry_run"])
         if refusal:
             raise CommandError(refusal)
@@ -70,6 +75,15 @@ class Command(RichCommand):
             raise CommandError(
                 f"{_counted(run.report.bad, 'row')} could not be imported; the reasons stand above. "
                 "Correct them and import the file again: rows that are in already are left as they are."
+            )
+
+    def order(self) -> None:
+        """Put the first products in the order of their categories, while nobody searches them yet."""
+        try:
+            order_by_category()
+        except CatalogueBusyError:
+            self.line(
+                "To make searches for words faster, run `python manage.py order_catalogue` at a quiet hour."
             )
 
     def print_bad_row(self, row: BadRow) -> None:
