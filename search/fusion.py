@@ -58,11 +58,22 @@ def ranks(product_ids: Ids, ranking: Ids) -> Ranks:
 
 def aligned(wanted: Ids, keys: Ids, values: npt.NDArray[Any], missing: float) -> npt.NDArray[Any]:
     """The value of each wanted key; `missing` where there is none. `keys` and `values` run parallel."""
+    return taken(values, places(wanted, keys), missing)
+
+
+def places(wanted: Ids, keys: Ids) -> npt.NDArray[np.intp]:
+    """Where each wanted key stands among `keys`; -1: nowhere."""
     if not len(keys):
-        return np.full(len(wanted), missing, dtype=values.dtype)
+        return np.full(len(wanted), -1)
     order = np.argsort(keys)
-    places = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
-    return np.where(keys[places] == wanted, values[places], np.asarray(missing, dtype=values.dtype))
+    found = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
+    return np.where(keys[found] == wanted, found, -1)
+
+
+def taken(values: npt.NDArray[Any], at: npt.NDArray[np.intp], missing: float) -> npt.NDArray[Any]:
+    """The values at these places; `missing` for -1."""
+    with_missing = np.append(values, np.asarray(missing, dtype=values.dtype))
+    return with_missing[at]
 
 
 def cut(scores: Scores, relative: float, absolute: float) -> npt.NDArray[np.bool_]:

@@ -240,7 +240,10 @@ def _params(conditions: Iterable[Condition]) -> list[Any]:
 
 
 def _best_first(found: Ids, scores: Floats, exact: Flags, limit: int) -> Matches:
-    """Matches of products of which some were found twice, by a code and by their words."""
+    """Matches of products, of which those that a code found may be there once more for their words."""
+    if not exact.any():
+        order = np.lexsort((-found, -scores))
+        return Matches(found[order], scores[order], exact[order])
     product_ids, places = np.unique(found, return_inverse=True)
     bm25, is_exact = np.zeros(len(product_ids)), np.zeros(len(product_ids), dtype=np.bool_)
     np.maximum.at(bm25, places, scores)

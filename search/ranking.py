@@ -156,13 +156,15 @@ def _union(
     plan: Plan, matches: Matches, neighbours: Neighbours, near: Neighbours, worded: Matches
 ) -> Candidates:
     """What both legs found in one scope. `near` and `worded` have the scores of these products, and of others."""
-    product_ids = np.concatenate([matches.product_ids, _without(neighbours.product_ids, matches.product_ids)])
+    meant = _without(neighbours.product_ids, matches.product_ids)
+    product_ids = np.concatenate([matches.product_ids, meant])
+    of_near = fusion.places(product_ids, near.product_ids)
     return Candidates(
         product_ids=product_ids,
-        bm25=fusion.aligned(product_ids, worded.product_ids, worded.bm25, 0.0),
-        cosine=fusion.aligned(product_ids, near.product_ids, near.cosines, np.nan),
-        category_ids=fusion.aligned(product_ids, near.product_ids, near.category_ids, 0),
-        is_exact=fusion.aligned(product_ids, matches.product_ids, matches.is_exact, False),
+        bm25=np.concatenate([matches.bm25, fusion.aligned(meant, worded.product_ids, worded.bm25, 0.0)]),
+        cosine=fusion.taken(near.cosines, of_near, np.nan),
+        category_ids=fusion.taken(near.category_ids, of_near, 0),
+        is_exact=np.concatenate([matches.is_exact, np.zeros(len(meant), dtype=np.bool_)]),
         semantic_order=neighbours.product_ids,
         keyword_order=matches.product_ids,
         keyword_is_complete=len(matches) < MAX_DEPTH,

@@ -382,8 +382,8 @@ def _by_index(
     patience = math.ceil(WALK_PATIENCE * fetched / max(share, 1e-6))
     found = _neighbours(
         f"SELECT * FROM (SELECT {space.columns} FROM {space.table} AND {where.sql}"
-        f" ORDER BY {space.distance} LIMIT %s) AS walked ORDER BY distance + 0, product_id DESC",
-        (literal, *where.params, literal, fetched),
+        " ORDER BY distance LIMIT %s) AS walked ORDER BY distance + 0, product_id DESC",
+        (literal, *where.params, fetched),
         {
             **WALK_SETTINGS,
             "hnsw.iterative_scan": "relaxed_order",
