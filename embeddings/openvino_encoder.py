@@ -70,6 +70,8 @@ class OpenVinoEncoder(Encoder):
                     "PERFORMANCE_HINT": "LATENCY",
                     "INFERENCE_PRECISION_HINT": precision,
                     "INFERENCE_NUM_THREADS": threads(),
+                    # Else the models of all processes compute on the same first cores, whatever others are free.
+                    "ENABLE_CPU_PINNING": False,
                     "CACHE_DIR": str(folder / "compiled"),
                 },
             )
