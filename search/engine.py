@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 
 from embeddings.models import EmbeddingModel
@@ -289,7 +290,8 @@ def _facets(
     query: SearchQuery, plan: Plan, scope: Scope, rankings: Mapping[Scope, Ranking]
 ) -> dict[str, list[FacetValue]]:
     """Count over the result set; a facet that is filtered on, over the set without that filter."""
-    found = {name: rankings[facets.scope_of(name, scope)].product_ids for name in query.facets}
+    ids = {one: np.array(ranking.product_ids, dtype=np.int64) for one, ranking in rankings.items()}
+    found = {name: ids[facets.scope_of(name, scope)] for name in query.facets}
     return facets.count_found(found, plan.facet_values, query.filters)
 
 

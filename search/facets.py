@@ -1,11 +1,11 @@
 """What the products of a result set have in common, counted."""
 
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 
 from search.attributes import unknown_attributes
@@ -14,7 +14,7 @@ from search.product_values import BRAND, CATEGORY, FILTERABLE, PRICE, ProductVal
 from search.query import Filters
 from search.results import FacetValue
 from search.scope import Condition, Scope
-from search.statements import fetch
+from search.statements import Floats, Ids, fetch
 
 PRICE_BUCKETS = 5
 
@@ -54,13 +54,14 @@ def count(
 
 
 def count_found(
-    found: Mapping[str, Sequence[int]], values: ProductValues, filters: Filters
+    found: Mapping[str, Ids], values: ProductValues, filters: Filters
 ) -> dict[str, list[FacetValue]]:
     """The values of some facets; `found` has the ids of the products that each is counted over."""
-    values.look_up(list(dict.fromkeys(pk for product_ids in found.values() for pk in product_ids)))
-    return {
-        name: _values(name, values.counts(name, product_ids), filters) for name, product_ids in found.items()
-    }
+    different = {id(ids): ids for ids in found.values()}  # most facets are counted over the same products
+    if different:
+        values.look_up(np.concatenate(list(different.values())))
+    at = {key: values.places(ids) for key, ids in different.items()}
+    return {name: _values(name, values.counts(name, at[id(ids)]), filters) for name, ids in found.items()}
 
 
 def _values(name: str, counts: Mapping[Any, int], filters: Filters) -> list[FacetValue]:
@@ -136,16 +137,16 @@ def category_tree(
 
 def price_ranges(counts: Mapping[float, int], filters: Filters) -> list[FacetValue]:
     """Ranges that hold about as many products each, between round prices; empty ones are left out."""
-    prices = sorted(counts.items())
-    edges = _edges(prices)
+    prices = np.array(sorted(counts), dtype=np.float64)
+    numbers = np.array([counts[price] for price in prices.tolist()], dtype=np.int64)
+    edges = _edges(prices, numbers)
     if not edges:
         return []
     # A price of two decimal places and the float next to it stand in the same order among others.
-    limits = [float(edge) for edge in edges]
-    numbers = [0] * (len(edges) + 1)
-    for price, number in prices:
-        numbers[bisect_right(limits, price)] += number
-    bounds = zip((Decimal(0), *edges), (*edges, None), numbers, strict=True)
+    limits = np.array([float(edge) for edge in edges])
+    places = np.searchsorted(limits, prices, side="right")
+    totals = np.bincount(places, weights=numbers, minlength=len(edges) + 1).astype(int).tolist()
+    bounds = zip((Decimal(0), *edges), (*edges, None), totals, strict=True)
     return [_price_range(low, high, number, filters) for low, high, number in bounds if number]
 
 
@@ -158,19 +159,15 @@ def _price_range(low: Decimal, high: Decimal | None, number: int, filters: Filte
     )
 
 
-def _edges(prices: Sequence[tuple[float, int]]) -> list[Decimal]:
-    """Round prices near the quantiles of a sorted (price, number) list."""
-    total = sum(number for _, number in prices)
-    edges: list[Decimal] = []
-    passed, quantile = 0, 1
-    for price, number in prices:
-        passed += number
-        while quantile < PRICE_BUCKETS and passed * PRICE_BUCKETS >= quantile * total:
-            edge = round_price(Decimal(str(price)))
-            if edge > 0 and edge not in edges and edge > prices[0][0]:
-                edges.append(edge)
-            quantile += 1
-    return sorted(edges)
+def _edges(prices: Floats, numbers: Ids) -> list[Decimal]:
+    """Round prices near the quantiles of sorted prices, of which each was met so many times."""
+    if not len(prices):
+        return []
+    passed = np.cumsum(numbers)
+    quantiles = np.arange(1, PRICE_BUCKETS) * passed[-1]
+    at = np.searchsorted(passed * PRICE_BUCKETS, quantiles)
+    edges = {round_price(Decimal(str(price))) for price in prices[at].tolist()}
+    return sorted(edge for edge in edges if edge > 0 and float(edge) > prices[0])
 
 
 def round_price(price: Decimal) -> Decimal:

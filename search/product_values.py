@@ -1,9 +1,13 @@
 """What products have to be counted by: category, brand, price, attributes."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from search.fusion import places
 from search.scope import Condition
 from search.statements import Array, Ids, Kind, Select, fetch_together, id_array
 
@@ -32,35 +36,44 @@ class ProductValues:
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.columns = [column(name) for name in names]  # of products `p`
         self.kinds = [_KINDS.get(name, Kind.TEXT) for name in names]
-        self._known: dict[str, dict[int, Any]] = {name: {} for name in names}
+        self._names = list(names)
+        self._product_ids: Ids = np.empty(0, dtype=np.int64)
+        self._values: list[Array] = [kind.read(None) for kind in self.kinds]
 
     def learn(self, product_ids: Ids, values: Sequence[Array]) -> None:
         """Take note of what `columns` are of some products."""
-        for known, of_all in zip(self._known.values(), values, strict=True):
-            known.update(zip(product_ids.tolist(), of_all.tolist(), strict=True))
+        if self.columns:
+            self._product_ids = np.concatenate([self._product_ids, product_ids])
+            self._values = [
+                np.concatenate([known, new]) for known, new in zip(self._values, values, strict=True)
+            ]
 
-    def look_up(self, product_ids: Iterable[int]) -> None:
+    def look_up(self, product_ids: Ids) -> None:
         """Read the values of those products that none is known of."""
-        known: dict[int, Any] = next(iter(self._known.values()), {})
-        missing = set(product_ids) - known.keys()
-        if missing and self._known:
+        missing = np.unique(product_ids[places(product_ids, self._product_ids) < 0])
+        if len(missing) and self.columns:
             ((found, *values),) = fetch_together([self._select(missing)])
             self.learn(found, values)
 
-    def counts(self, name: str, product_ids: Iterable[int]) -> dict[Any, int]:
-        """How many of these products have each value of a facet: category ids, prices as floats, texts."""
-        counted = Counter(map(self._known[name].get, product_ids))
-        return {value: number for value, number in counted.items() if _is_one(name, value)}
+    def places(self, product_ids: Ids) -> npt.NDArray[np.intp]:
+        """Where those of these products stand that values are known of, for `counts`."""
+        at = places(product_ids, self._product_ids)
+        return at[at >= 0]
 
-    def _select(self, product_ids: Iterable[int]) -> Select:
+    def counts(self, name: str, at: npt.NDArray[np.intp]) -> dict[Any, int]:
+        """How many of some products have each value of a facet: category ids, prices as floats, texts."""
+        number = self._names.index(name)
+        values = self._values[number][at]
+        if self.kinds[number] is Kind.TEXT:
+            return {value: count for value, count in Counter(values.tolist()).items() if value is not None}
+        kept = values[values > 0] if self.kinds[number] is Kind.ID else values[~np.isnan(values)]
+        different, counted = np.unique(kept, return_counts=True)
+        return dict(zip(different.tolist(), counted.tolist(), strict=True))
+
+    def _select(self, product_ids: Ids) -> Select:
         columns = ", ".join(["p.id", *(one.sql for one in self.columns)])
         return Select(
             (Kind.ID, *self.kinds),
             f"SELECT {columns} FROM catalog_product AS p WHERE p.id = ANY(%s::bigint[])",
             [*(param for one in self.columns for param in one.params), id_array(product_ids)],
         )
-
-
-def _is_one(name: str, value: Any) -> bool:
-    """Whether it is a value at all; NULL is 0 where ids are read, and not equal to itself where numbers are."""
-    return value is not None and value == value and (name != CATEGORY or value > 0)

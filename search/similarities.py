@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from search.fusion import places
 from search.row_places import HIGHEST_ID, places_of, tid_array
 from search.semantic import COLUMNS, NOBODY, Neighbours, Vector, VectorSpace, as_neighbours, vector_literal
 from search.statements import Array, Ids, Kind, Select, fetch_columns, fetch_together, id_array
@@ -42,7 +41,7 @@ class Similarities:
         if len(self._known):
             near = as_neighbours(*next(brought))
             # Rows that have moved since they were seen.
-            if len(moved := np.setdiff1d(self._known, near.product_ids)):
+            if len(moved := self._known[places(self._known, near.product_ids) < 0]):
                 (moved_columns,) = fetch_together([self._by_id(moved)])
                 near += self._learned(*moved_columns)
         if len(self._unknown):
