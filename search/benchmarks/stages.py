@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from search import encoding
+from search.api import warmup
 from search.benchmarks import workload
 from search.engine import search_products
 from search.query import Mode, SearchQuery
@@ -31,7 +31,7 @@ def measure(count: int) -> dict[str, Figures]:
     """
     if not count:
         return {}
-    encoding.warm_up()
+    warmup.warm()
     texts = (query.text for query in workload.queries(seed=4))
     return {name: _measure(texts, options, count) for name, options in KINDS.items()}
 

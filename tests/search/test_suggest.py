@@ -1,8 +1,10 @@
 """Completions of a growing query."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from catalog.models import Category, Product
 from search.suggest import suggest
@@ -50,3 +52,21 @@ def test_a_refresh_drops_what_is_gone_and_leaves_the_rest(catalogue: None) -> No
     assert suggest("emi") == []
     assert suggest("dri")
     assert terms_age() is not None
+
+
+def test_products_are_looked_up_one_by_one(catalogue: None) -> None:
+    plans = []
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "search_suggestion" in sql:
+            with connection.connection.cursor() as cursor:
+                cursor.execute("SET LOCAL enable_seqscan = off")
+                cursor.execute(f"EXPLAIN {sql}", params)
+                plans.append("\n".join(line for (line,) in cursor.fetchall()))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        suggest("drill", 8)
+    assert len(plans) == 4
+    assert not any("hashed" in plan for plan in plans)
+    assert any("suggestion_prefix" in plan and "Incremental" not in plan for plan in plans)
