@@ -168,6 +168,15 @@ def test_visitors_are_shared_out_among_the_web_processes(shop: Shop) -> None:
     assert sum(fewest() for _ in range(10)) >= 20
 
 
+def test_nobody_waits_for_the_thread_of_another_visitor(shop: Shop) -> None:
+    with shop.visitors(40) as visitors:  # more than there are threads; each thread would like to keep its own
+        for visitor in [*visitors, *reversed(visitors)]:
+            began = time.monotonic()
+            visitor.request("GET", "/healthz")
+            assert visitor.getresponse().read()
+            assert time.monotonic() - began < 2
+
+
 def test_any_web_process_tells_the_figures_of_all(shop: Shop) -> None:
     with shop.visitors(8) as visitors:
         for visitor in visitors:
