@@ -4,10 +4,10 @@ Products of a category have words in common. Where they lie next to each other, 
 pages; where they came in any order, nearly every product that it scores is on a page of its own.
 """
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
-from catalog.exceptions import CatalogueBusyError
+from catalog.exceptions import OrderingError
 from catalog.models import Product
 
 # While it waits for its lock, everybody who comes later waits behind it.
@@ -36,8 +36,8 @@ def orderliness() -> float | None:
 def order_by_category(lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
     """Rewrite the table of products in the order of their categories.
 
-    Nobody can read or write products meanwhile, which takes one to two seconds for 100,000. Raises CatalogueBusyError
-    where others have the table for longer than `lock_timeout_s`; then nothing was done.
+    Nobody can read or write products meanwhile, which takes one to two seconds for 100,000. Raises OrderingError where
+    others have the table for longer than `lock_timeout_s`, or PostgreSQL refuses; then nothing was done.
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -49,10 +49,11 @@ def order_by_category(lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
             cursor.execute(f"CLUSTER {_TABLE} USING {connection.ops.quote_name(index)}")
             cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
             cursor.execute(f"ANALYZE {_TABLE}")
-    except OperationalError as error:
+    except DatabaseError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
-            raise
-        raise CatalogueBusyError(
+            reason = str(error).partition("\n")[0]
+            raise OrderingError(f"PostgreSQL refuses: {reason}. Nothing was changed.") from error
+        raise OrderingError(
             f"Products are being read or written by something that took longer than {lock_timeout_s:g} seconds. "
             "Nothing was changed; try again when it is quieter."
         ) from error

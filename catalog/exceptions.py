@@ -17,5 +17,5 @@ class RowError(CatalogError):
         super().__init__("; ".join(f"{field} {reason}" for field, reason in errors.items()))
 
 
-class CatalogueBusyError(CatalogError):
-    """Others use the products for longer than one may wait."""
+class OrderingError(CatalogError):
+    """Products cannot be put in order on disk; nothing was changed."""

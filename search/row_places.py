@@ -39,12 +39,12 @@ class RowPlaces:
         product_ids, places = product_ids[kept], places[kept]
         if not len(product_ids):
             return
-        if (highest := int(product_ids.max())) >= len(self._places):
-            # Threads may grow it at once; what one of them learned is learned again.
+        known = self._places  # threads may grow it at once; what one of them learned is learned again
+        if (highest := int(product_ids.max())) >= len(known):
             grown = np.zeros(highest + highest // 4 + 1, dtype=TID)
-            grown[: len(self._places)] = self._places
-            self._places = grown
-        self._places[product_ids] = places
+            grown[: len(known)] = known
+            known = self._places = grown
+        known[product_ids] = places
 
 
 _by_model: dict[int, RowPlaces] = {}

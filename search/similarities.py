@@ -18,6 +18,8 @@ def survey(space: VectorSpace) -> None:
 class Similarities:
     """The cosines of given products, in no order; those without a vector are left out.
 
+    Others may be among them: whose row has taken the place of one that was asked for.
+
     `selects` are to be run by who asks, together with others, and `found` makes sense of what they bring: rows whose
     places are known are asked for by these, which takes a third of the time, and others by the index.
     """

@@ -63,14 +63,11 @@ def _completions(kind: Suggestion.Kind, key: str, limit: int) -> list[Completion
         # up by itself: where thousands match, an EXISTS beside the prefix would read the whole catalogue first.
         f"""
         SELECT found.text, found.target FROM (
-            SELECT s.text, s.target, s.product_id, row_number() OVER () AS place FROM (
-                SELECT * FROM search_suggestion WHERE kind = %s AND key LIKE %s {head}
-                ORDER BY {order} LIMIT %s
-            ) AS s
+            SELECT * FROM search_suggestion WHERE kind = %s AND key LIKE %s {head} ORDER BY {order} LIMIT %s
         ) AS found
         WHERE found.product_id IS NULL
             OR (SELECT p.is_active FROM catalog_product AS p WHERE p.id = found.product_id)
-        ORDER BY found.place LIMIT %s
+        ORDER BY {order} LIMIT %s
         """,
         (kind.value, pattern, limit + SPARE, limit),
     )

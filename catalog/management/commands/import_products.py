@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from catalog.disk_order import order_by_category
-from catalog.exceptions import CatalogueBusyError, ImportFileError
+from catalog.exceptions import ImportFileError, OrderingError
 from catalog.importer import BadRow, CatalogueImport, ImportReport
 from catalog.readers import FORMATS, Source, open_source
 from catalog.texts import printable
@@ -81,7 +81,7 @@ class Command(RichCommand):
         """Put the first products in the order of their categories, while nobody searches them yet."""
         try:
             order_by_category()
-        except CatalogueBusyError:
+        except OrderingError:
             self.line(
                 "To make searches for words faster, run `python manage.py order_catalogue` at a quiet hour."
             )

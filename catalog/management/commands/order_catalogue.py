@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from django_rich.management import RichCommand
 
 from catalog.disk_order import LOCK_TIMEOUT_S, order_by_category, orderliness
-from catalog.exceptions import CatalogueBusyError
+from catalog.exceptions import OrderingError
 
 
 class Command(RichCommand):
@@ -31,7 +31,7 @@ class Command(RichCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Put them in order. Raises CommandError where others have the products for too long."""
+        """Put them in order. Raises CommandError where that cannot be done now."""
         before = _said(orderliness())
         if options["dry_run"]:
             self.line(f"Products are in the order of their categories to {before}. Nothing was changed.")
@@ -39,7 +39,7 @@ class Command(RichCommand):
         started = time.monotonic()
         try:
             order_by_category(options["lock_timeout"])
-        except CatalogueBusyError as error:
+        except OrderingError as error:
             raise CommandError(str(error)) from error
         seconds = time.monotonic() - started
         after = _said(orderliness())
