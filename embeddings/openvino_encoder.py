@@ -12,8 +12,9 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,16 @@ logger = logging.getLogger("nearshelf.embeddings")
 # Vectors of two runtimes may live in one model's rows when they agree at least so far.
 MIN_COSINE = 0.999
 
-# Texts are padded to a multiple of so many tokens; short ones, which queries are, to a finer one.
+# Texts are padded to a multiple of so many tokens; short ones to a finer one.
 SHAPE_STEP = 8
 SHORT_STEP = 4
 SHORT = 32
+
+# Queries of at most so many tokens are padded to as many, for a graph of this one shape: OpenVINO prepares its graph
+# anew whenever a text has another shape than the one before, which takes as long as to encode it.
+QUERY_TOKENS = 12
+# From here on, to encode queries together is worth that.
+TOGETHER = 3
 
 
 class OpenVinoEncoder(Encoder):
@@ -44,6 +51,7 @@ class OpenVinoEncoder(Encoder):
     def __init__(self, name: str, revision: str = "") -> None:
         folder = _converted(name, revision)
         about = json.loads((folder / "about.json").read_text())
+        self._folder = folder
         self.dimensions: int = about["dimensions"]
         self.window: int = about["window"]
         self._inputs: list[str] = about["inputs"]
@@ -63,20 +71,15 @@ class OpenVinoEncoder(Encoder):
         if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             precisions.insert(0, "bf16")
         for precision in precisions:
-            self._compiled = core.compile_model(
-                str(folder / "model.xml"),
-                "CPU",
-                {
-                    "PERFORMANCE_HINT": "LATENCY",
-                    "INFERENCE_PRECISION_HINT": precision,
-                    "INFERENCE_NUM_THREADS": threads(),
-                    # Else the models of all processes compute on the same first cores, whatever others are free.
-                    "ENABLE_CPU_PINNING": False,
-                    "CACHE_DIR": str(folder / "compiled"),
-                },
-            )
-            # An infer request serves one call at a time: each thread has its own.
-            self._requests = threading.local()
+            self._config = {
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_PRECISION_HINT": precision,
+                "INFERENCE_NUM_THREADS": threads(),
+                # Else the models of all processes compute on the same first cores, whatever others are free.
+                "ENABLE_CPU_PINNING": False,
+            }
+            cached = {**self._config, "CACHE_DIR": str(folder / "compiled")}
+            self._graph = _Graph(core.compile_model(str(folder / "model.xml"), "CPU", cached))
             self.runtime = f"openvino {precision}"
             cosine = float((self.encode(REFERENCE_TEXTS) * reference).sum(axis=1).mean())
             if cosine >= MIN_COSINE:
@@ -86,43 +89,56 @@ class OpenVinoEncoder(Encoder):
             "Set EMBEDDING_RUNTIME=torch for this model."
         )
 
+    @cached_property
+    def _query_graph(self) -> "_Graph":
+        """The model for one query of QUERY_TOKENS; only who answers queries has it.
+
+        It is compiled each time: from OpenVINO's cache it would take three times the memory, where this way most of
+        its weights are pages of the model's file.
+        """
+        core = openvino.Core()
+        model = core.read_model(str(self._folder / "model.xml"))
+        model.reshape({name: [1, QUERY_TOKENS] for name in self._inputs})
+        return _Graph(core.compile_model(model, "CPU", self._config))
+
     def encode(self, texts: Sequence[str]) -> Vectors:
         """See Encoder.encode."""
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        features = self._features(self._tokenizer.encode_batch(list(texts)))
-        try:
-            request = self._requests.request
-        except AttributeError:
-            request = self._requests.request = self._compiled.create_infer_request()
-        try:
-            # Shared arrays are not copied, which is a tenth of a query's time; the result is copied below.
-            output = request.infer(
-                {name: features[name] for name in self._inputs}, share_inputs=True, share_outputs=True
-            )
-        except (RuntimeError, MemoryError) as error:
-            raise ModelUnavailableError(f"The embedding model failed: {error}") from error
-        return np.array(output[0], dtype=np.float32)
+        return self._encoded(self._tokenizer.encode_batch(list(texts)))
 
-    def _features(self, encodings: Sequence[Encoding]) -> dict[str, npt.NDArray[np.int64]]:
-        """What the model reads: arrays `(n, tokens)`, padded.
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """See Encoder.encode_queries."""
+        encodings = self._tokenizer.encode_batch([self.query_prompt + text for text in texts])
+        if 0 < len(texts) < TOGETHER and all(len(encoding.ids) <= QUERY_TOKENS for encoding in encodings):
+            return np.concatenate(
+                [self._query_graph.infer(self._features([one], QUERY_TOKENS)) for one in encodings]
+            )
+        return self._encoded(encodings) if encodings else self.encode([])
+
+    def _encoded(self, encodings: Sequence[Encoding]) -> Vectors:
+        """Vectors of texts together, padded to the longest.
 
         OpenVINO keeps what it compiled for each shape it met: fewer shapes, less memory.
         """
         longest = max(len(encoding.ids) for encoding in encodings)
         step = SHORT_STEP if longest <= SHORT else SHAPE_STEP
-        shape = len(encodings), -(-longest // step) * step
+        return self._graph.infer(self._features(encodings, -(-longest // step) * step))
+
+    def _features(self, encodings: Sequence[Encoding], tokens: int) -> dict[str, npt.NDArray[np.int64]]:
+        """What the model reads: arrays `(n, tokens)`, padded."""
+        shape = len(encodings), tokens
         features = {
             "input_ids": np.full(shape, self._pad_id, dtype=np.int64),
             "attention_mask": np.zeros(shape, dtype=np.int64),
             "token_type_ids": np.zeros(shape, dtype=np.int64),
         }
         for row, encoding in enumerate(encodings):
-            tokens = slice(len(encoding.ids))
-            features["input_ids"][row, tokens] = encoding.ids
-            features["attention_mask"][row, tokens] = 1
-            features["token_type_ids"][row, tokens] = encoding.type_ids
-        return features
+            places = slice(len(encoding.ids))
+            features["input_ids"][row, places] = encoding.ids
+            features["attention_mask"][row, places] = 1
+            features["token_type_ids"][row, places] = encoding.type_ids
+        return {name: features[name] for name in self._inputs}
 
     def count_tokens(self, text: str) -> int:
         """See Encoder.count_tokens."""
@@ -131,6 +147,28 @@ class OpenVinoEncoder(Encoder):
     def has_word(self, word: str) -> bool:
         """See Encoder.has_word."""
         return self._counter.token_to_id(word) is not None
+
+
+class _Graph:
+    """A model compiled for this CPU. Any thread may use it."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        self._compiled = compiled
+        # An infer request serves one call at a time: each thread has its own.
+        self._requests = threading.local()
+
+    def infer(self, features: Mapping[str, npt.NDArray[np.int64]]) -> Vectors:
+        """What the model makes of some texts. Raises ModelUnavailableError."""
+        try:
+            request = self._requests.request
+        except AttributeError:
+            request = self._requests.request = self._compiled.create_infer_request()
+        try:
+            # Shared arrays are not copied, which is a tenth of a query's time; the result is copied below.
+            output = request.infer(features, share_inputs=True, share_outputs=True)
+        except (RuntimeError, MemoryError) as error:
+            raise ModelUnavailableError(f"The embedding model failed: {error}") from error
+        return np.array(output[0], dtype=np.float32)
 
 
 def _converted(name: str, revision: str) -> Path:

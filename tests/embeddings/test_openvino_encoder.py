@@ -1,0 +1,55 @@
+"""Vectors do not depend on how many texts are encoded together, nor on which graph does it."""
+
+import numpy as np
+import pytest
+
+from embeddings.encoders import encoder_for
+from embeddings.models import EmbeddingModel
+from embeddings.openvino_encoder import QUERY_TOKENS, TOGETHER, OpenVinoEncoder
+
+SHORT = ["picture hook", "usb-c hub", "something to hang a heavy picture", "TN-2110", "", "écran 27 pouces"]
+LONG = "a cordless drill with two batteries and a case for masonry, wood, metal and everything else at home"
+
+
+@pytest.fixture
+def encoder(db: None) -> OpenVinoEncoder:
+    encoder = encoder_for(EmbeddingModel.objects.active())
+    assert isinstance(encoder, OpenVinoEncoder)
+    return encoder
+
+
+def test_a_query_has_the_same_vector_alone_and_among_others(encoder: OpenVinoEncoder) -> None:
+    texts = [*SHORT, LONG]
+    together = encoder.encode_queries(texts)
+    alone = np.concatenate([encoder.encode_queries([text]) for text in texts])
+    in_pairs = np.concatenate([encoder.encode_queries(texts[at : at + 2]) for at in range(0, len(texts), 2)])
+    for vectors in (alone, in_pairs):
+        assert vectors.shape == together.shape == (len(texts), encoder.dimensions)
+        assert vectors.dtype == np.float32
+        # bfloat16 has three digits; vectors of different texts are at least a tenth apart.
+        assert np.all((vectors * together).sum(axis=1) > 0.999)
+    assert encoder.encode_queries([]).shape == (0, encoder.dimensions)
+
+
+def test_few_short_queries_meet_a_graph_of_one_shape_and_others_do_not(
+    encoder: OpenVinoEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: list[list[tuple[int, ...]]] = [[], []]
+    for graph, seen in zip((encoder._query_graph, encoder._graph), shapes, strict=True):
+        infer = graph.infer
+        monkeypatch.setattr(
+            graph, "infer", lambda texts, i=infer, s=seen: (s.append(texts["input_ids"].shape), i(texts))[1]
+        )
+    longest = " ".join(["hook"] * (QUERY_TOKENS - 2))  # and two tokens that frame every text
+    assert encoder.count_tokens(longest) == QUERY_TOKENS
+    encoder.encode_queries([longest])
+    encoder.encode_queries(SHORT[: TOGETHER - 1])
+    assert shapes == [[(1, QUERY_TOKENS)] * TOGETHER, []]
+    encoder.encode_queries([f"{longest} hook"])
+    encoder.encode_queries(SHORT[:TOGETHER])
+    assert [len(shape) for shape in shapes] == [TOGETHER, 2]
+
+
+def test_the_models_of_several_processes_share_the_cores(encoder: OpenVinoEncoder) -> None:
+    for graph in (encoder._graph, encoder._query_graph):
+        assert graph._compiled.get_property("ENABLE_CPU_PINNING") is False
