@@ -88,8 +88,10 @@ def pre_fork(server: Any, worker: BalancedWorker) -> None:
 
 
 def post_fork(server: Any, worker: BalancedWorker) -> None:
-    """Share the cores out among the processes' models: of more threads, most would wait for each other."""
-    os.environ.setdefault("EMBEDDING_THREADS", str(max(1, _CORES // server.cfg.workers)))
+    """Share the cores out among the processes: of more threads and searches, most would wait for each other."""
+    share = str(max(1, _CORES // server.cfg.workers))
+    os.environ.setdefault("EMBEDDING_THREADS", share)
+    os.environ.setdefault("SEARCHES_AT_ONCE", share)
 
 
 def child_exit(server: Any, worker: BalancedWorker) -> None:

@@ -185,6 +185,9 @@ SEARCH_RERANK_DEPTH = env.int("SEARCH_RERANK_DEPTH", default=30)
 # A query waits this long for its products to be reranked, then they stay in the order of fusion.
 SEARCH_RERANK_DEADLINE_S = env.float("SEARCH_RERANK_DEADLINE", default=1.0)
 SEARCH_FACET_VALUES = env.int("SEARCH_FACET_VALUES", default=20)
+# Searches that one process computes at a time, the others waiting in line for a moment; 0: as many as ask.
+# gunicorn.conf.py gives each process its share of the cores.
+SEARCHES_AT_ONCE = env.int("SEARCHES_AT_ONCE", default=0)
 # A query waits this long for its vector, then it is answered from keywords.
 SEARCH_ENCODE_DEADLINE_S = env.float("SEARCH_ENCODE_DEADLINE", default=1.0)
 SEARCH_MODEL_RETRY_S = env.float("SEARCH_MODEL_RETRY", default=5.0)

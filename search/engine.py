@@ -36,6 +36,7 @@ from search.similar import similar_products
 from search.spelling import corrected_text
 from search.stopwatch import Stopwatch
 from search.trace import note_stage, stage, tracing
+from search.turns import turns
 
 __all__ = ["ranking_of", "search_batch", "search_products", "similar_products"]
 
@@ -47,15 +48,16 @@ MEASURING_DEADLINE_S = 60.0
 
 def search_products(query: SearchQuery) -> SearchResult:
     """Answer one search. Raises InvalidQueryError; where the model cannot be used, answers from keywords."""
-    if not query.explain:
-        return _search(query)
-    with tracing() as trace:
-        return replace(_search(query), trace=trace)
-
-
-def _search(query: SearchQuery) -> SearchResult:
     check(query)
     watch = Stopwatch()
+    with turns.turn():
+        if not query.explain:
+            return _search(query, watch)
+        with tracing() as trace:
+            return replace(_search(query, watch), trace=trace)
+
+
+def _search(query: SearchQuery, watch: Stopwatch) -> SearchResult:
     parsed = parse(query.text)
     encoded = None
     if query.mode is Mode.SEMANTIC:

@@ -21,6 +21,7 @@ from search.results import Hit, SearchResult
 from search.scope import Scope, resolve
 from search.semantic import Vector, VectorSpace, nearest, read_vectors
 from search.stopwatch import Stopwatch
+from search.turns import turns
 
 # MMR chooses among this many times the products that are shown.
 DIVERSITY_POOL = 5
@@ -53,7 +54,7 @@ def similar_products(query: SimilarQuery) -> SearchResult:
     """
     _check(query)
     watch = Stopwatch()
-    with watch.timing("retrieve"):
+    with turns.turn(), watch.timing("retrieve"):
         seed = _active_product(query.sku)
         wanted = _Wanted(
             _scope(query, seed), query.limit, query.min_score or 0.0, query.diversity, (seed.pk,)
@@ -77,7 +78,7 @@ def similar_to_seeds(query: SeedQuery) -> SearchResult:
     """
     _check(query)
     watch = Stopwatch()
-    with watch.timing("retrieve"):
+    with turns.turn(), watch.timing("retrieve"):
         weights = {_active_product(seed.sku).pk: seed.weight for seed in query.seeds}
         space = _space()
         vectors = read_vectors(space, list(weights)) if space else {}
