@@ -25,6 +25,9 @@ from search.benchmarks.exceptions import BenchmarkError
 START_S = 120.0
 _TIMING = re.compile(r"(\w+);dur=([\d.]+)")
 ROUNDS = 10
+# As a round of several visitors begins, none waits for one of another endpoint, and as it ends, some have gone: most of
+# it is to lie between.
+REQUESTS_OF_A_VISITOR = 5
 
 
 @dataclass
@@ -142,14 +145,16 @@ class Client:
 def measure(
     port: int, endpoints: dict[str, Iterator[str]], clients: int, requests: int
 ) -> dict[str, dict[str, float]]:
-    """Ask each endpoint `requests` times, or somewhat more often, from `clients` visitors at once; figures by endpoint.
+    """Ask each endpoint `requests` times or more often, from `clients` visitors at once; figures by endpoint.
 
     `endpoints` give the address of one request after the other. They take turns in short rounds, so that whatever
     else the machine does meets all of them. Raises BenchmarkError for any answer but 200.
     """
     gc.freeze()  # what is here stays; looking through it again and again takes a fiftieth of the server's cores
     answers = {name: Answers() for name in endpoints}
-    size = max(clients, -(-requests // ROUNDS))  # fewer would leave visitors idle
+    size = -(-requests // ROUNDS)
+    if clients > 1:
+        size = max(size, REQUESTS_OF_A_VISITOR * clients)
     with ExitStack() as stack:
         visitors = [stack.enter_context(closing(Client(port))) for _ in range(clients)]
         for addresses in endpoints.values():
