@@ -28,6 +28,8 @@ from search.vector_cache import Key, Vector
 logger = logging.getLogger("nearshelf.search")
 
 MAX_BATCH = 32
+# How long vectors wait until they are put into Redis together: one by one, that takes four times as long.
+SHARE_EVERY_S = 1.0
 ACTIVE_MODEL_LASTS_S = 1.0
 
 _MODEL_COLUMNS = [str(field.column) for field in EmbeddingModel._meta.concrete_fields]
@@ -51,6 +53,8 @@ class QueryEncoder:
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._busy_since: float | None = None
         self._resting_until = 0.0
+        self._unshared: dict[Key, Vector] = {}
+        self._share_at = 0.0
         self._pid = os.getpid()
         threading.Thread(target=self._work, name="query-encoder", daemon=True).start()
 
@@ -86,7 +90,7 @@ class QueryEncoder:
 
     def _work(self) -> None:
         while True:
-            jobs = [self._jobs.get()]
+            jobs = [self._next_job()]
             self._busy_since = time.monotonic()
             while sum(len(job.texts) for job in jobs) < MAX_BATCH:
                 try:
@@ -95,6 +99,18 @@ class QueryEncoder:
                     break
             self._encode_jobs([job for job in jobs if job.done.set_running_or_notify_cancel()])
             self._busy_since = None
+
+    def _next_job(self) -> _Job:
+        """Wait for a job; now and then tell the other processes what was encoded here."""
+        while True:
+            left_s = self._share_at - time.monotonic() if self._unshared else None
+            if left_s is not None and left_s <= 0:
+                vector_cache.share(self._unshared)
+                self._unshared, left_s = {}, None
+            try:
+                return self._jobs.get(timeout=left_s)
+            except queue.Empty:
+                continue
 
     def _encode_jobs(self, jobs: list[_Job]) -> None:
         """Answer jobs of the same model together; a failure reaches everyone who waits for it."""
@@ -115,7 +131,9 @@ class QueryEncoder:
             vector_cache.remember(vectors)
             for job in together:
                 _answer(job, vectors, failure)
-            vector_cache.share(made)  # nobody waits for this
+            if made and not self._unshared:
+                self._share_at = time.monotonic() + SHARE_EVERY_S
+            self._unshared |= made
 
     def _made(self, model: EmbeddingModel, texts: Mapping[Key, str]) -> dict[Key, Vector]:
         """Vectors by the model itself, which rests for a while after a failure."""

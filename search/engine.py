@@ -292,6 +292,8 @@ def _facets(
     query: SearchQuery, plan: Plan, scope: Scope, rankings: Mapping[Scope, Ranking]
 ) -> dict[str, list[FacetValue]]:
     """Count over the result set; a facet that is filtered on, over the set without that filter."""
+    if not query.facets:
+        return {}
     ids = {one: np.array(ranking.product_ids, dtype=np.int64) for one, ranking in rankings.items()}
     found = {name: ids[facets.scope_of(name, scope)] for name in query.facets}
     return facets.count_found(found, plan.facet_values, query.filters)

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+import orjson
+from django.db import connection, transaction
 from django.db.models import Count
 
 from search.analytics.masking import masked, normalized
@@ -31,23 +32,24 @@ class SearchRecord:
     source: str
     at: datetime
 
-    def row(self) -> SearchLog:
-        """The row to write, with nothing personal in it."""
+    def row(self) -> dict[str, Any]:
+        """The columns of the row to write, with nothing personal in them."""
         text = masked(self.query.text)
-        return SearchLog(
-            id=self.id,
-            text=text[:MAX_TEXT],
-            normalized=normalized(text)[:MAX_TEXT],
-            mode=self.query.mode.value,
-            filters=_filters(self.query.filters),
-            page=min(self.query.page, _MAX_SMALL),
-            total=self.total,
-            latency_ms=self.latency_ms,
-            degraded=self.degraded,
-            corrected=masked(self.corrected or "")[:MAX_TEXT],
-            source=self.source,
-            created_at=self.at,
-        )
+        return {
+            "id": self.id,
+            "text": text[:MAX_TEXT],
+            "normalized": normalized(text)[:MAX_TEXT],
+            "mode": self.query.mode.value,
+            "filters": _filters(self.query.filters),
+            "page": min(self.query.page, _MAX_SMALL),
+            "total": self.total,
+            "latency_ms": self.latency_ms,
+            "degraded": self.degraded,
+            "corrected": masked(self.corrected or "")[:MAX_TEXT],
+            "source": self.source,
+            "created_at": self.at,
+            "clicked": False,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,26 @@ def write(records: Sequence[Record]) -> list[EventRecord]:
     """
     searches = [record.row() for record in records if isinstance(record, SearchRecord)]
     events = [record for record in records if isinstance(record, EventRecord)]
-    # A batch that was written when the connection broke is written again: its ids say so.
-    SearchLog.objects.bulk_create(searches, ignore_conflicts=True)
+    if searches:
+        _insert(searches)
     return _write_events(events) if events else []
+
+
+def _insert(searches: Sequence[dict[str, Any]]) -> None:
+    """Add rows of searches.
+
+    They go as one JSON: the ORM takes five times as long, for which every request of this process would wait. A batch
+    that was written when the connection broke is written again: its ids say so.
+    """
+    fields = SearchLog._meta.concrete_fields
+    columns = ", ".join(str(field.column) for field in fields)
+    types = ", ".join(f"{field.column} {field.db_type(connection)}" for field in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {SearchLog._meta.db_table} ({columns})"
+            f" SELECT {columns} FROM jsonb_to_recordset(%s::jsonb) AS searched({types}) ON CONFLICT DO NOTHING",
+            (orjson.dumps(searches).decode(),),
+        )
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -24,7 +24,25 @@ _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
 
-class FlagField(forms.Field):
+class LastingField(forms.Field):
+    """A field that all forms of a kind have in common.
+
+    Nothing of a request stays in it, and to copy all fields for each takes longer than to read the request with them.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+class TextField(LastingField, forms.CharField):
+    """A text."""
+
+
+class NumberField(LastingField, forms.IntegerField):
+    """A whole number."""
+
+
+class FlagField(LastingField):
     """true or false, in the spellings that clients use; absent is false."""
 
     widget = forms.TextInput
@@ -39,7 +57,7 @@ class FlagField(forms.Field):
         raise ValidationError("Use true or false.", code="invalid")
 
 
-class ManyField(forms.Field):
+class ManyField(LastingField):
     """A text that may be given several times: `brand=Bosch&brand=Makita`."""
 
     widget = forms.MultipleHiddenInput
@@ -59,24 +77,6 @@ class ManyField(forms.Field):
         if len(texts) > self.max_values:
             raise ValidationError(f"Give at most {self.max_values} values.", code="too_many")
         return texts
-
-
-class CategoriesField(ManyField):
-    """Slugs of categories.
-
-    Whether they exist is checked here only where the caller says which do (`known`): a search looks its
-    categories up anyway, and refuses unknown ones then.
-    """
-
-    known: frozenset[str] | None = None
-
-    def __init__(self) -> None:
-        super().__init__(max_length=140)
-
-    def validate(self, value: tuple[str, ...]) -> None:
-        """Refuse slugs that no category has: an answer without the filter would lie."""
-        if self.known is not None and (missing := [slug for slug in value if slug not in self.known]):
-            raise ValidationError([unknown_category(slug) for slug in missing], code="unknown")
 
 
 class FacetsField(ManyField):
@@ -99,7 +99,7 @@ class FacetsField(ManyField):
             )
 
 
-class PriceField(forms.DecimalField):
+class PriceField(LastingField, forms.DecimalField):
     """An amount of money in the shop's currency, never negative."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class PriceField(forms.DecimalField):
         self.error_messages["invalid"] = "Enter an amount such as 49.90."
 
 
-class ShareField(forms.FloatField):
+class ShareField(LastingField, forms.FloatField):
     """A number from 0 to 1 (or to `highest`)."""
 
     def __init__(self, *, highest: float = 1.0) -> None:
@@ -122,7 +122,7 @@ class ShareField(forms.FloatField):
         return number
 
 
-class WordField(forms.ChoiceField):
+class WordField(LastingField, forms.ChoiceField):
     """One of a few words; the error names them."""
 
     def __init__(self, what: str, words: Iterable[str]) -> None:
@@ -134,14 +134,26 @@ class WordField(forms.ChoiceField):
 class FilterForm(forms.Form):
     """What every hit must satisfy; shared by search, similar products and the product list."""
 
-    category = CategoriesField()
+    category = ManyField(max_length=140)  # slugs
     brand = ManyField(max_length=120)
     price_min = PriceField()
     price_max = PriceField()
 
     def __init__(self, *args: Any, known_categories: frozenset[str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["category"].known = known_categories  # type: ignore[attr-defined]
+        self._known_categories = known_categories
+
+    def clean_category(self) -> tuple[str, ...]:
+        """Refuse slugs that no category has: an answer without the filter would lie.
+
+        Whether they exist is checked here only where the caller says which do: a search looks its categories up
+        anyway, and refuses unknown ones then.
+        """
+        slugs: tuple[str, ...] = self.cleaned_data["category"]
+        known = self._known_categories
+        if known is not None and (missing := [slug for slug in slugs if slug not in known]):
+            raise ValidationError([unknown_category(slug) for slug in missing], code="unknown")
+        return slugs
 
     def clean(self) -> dict[str, Any]:
         """Refuse a price range that no price can lie in."""
@@ -155,14 +167,14 @@ class FilterForm(forms.Form):
 class SearchForm(FilterForm):
     """The parameters of a search."""
 
-    q = forms.CharField(required=False, max_length=MAX_QUERY_LENGTH)
+    q = TextField(required=False, max_length=MAX_QUERY_LENGTH)
     mode = WordField("mode", Mode)
     fusion = WordField("fusion", Fusion)
     min_score = ShareField()
     facets = FacetsField()
     explain = FlagField(required=False)
-    page = forms.IntegerField(required=False, min_value=1)
-    page_size = forms.IntegerField(required=False, min_value=1, max_value=MAX_PAGE_SIZE)
+    page = NumberField(required=False, min_value=1)
+    page_size = NumberField(required=False, min_value=1, max_value=MAX_PAGE_SIZE)
 
     def clean(self) -> dict[str, Any]:
         """Refuse pages beyond the depth to which results are ranked."""
@@ -182,7 +194,7 @@ class SearchForm(FilterForm):
 class SeedForm(FilterForm):
     """The parameters of products like several others."""
 
-    limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_SIMILAR)
+    limit = NumberField(required=False, min_value=1, max_value=MAX_SIMILAR)
     min_score = ShareField()
     diversity = ShareField()
 
@@ -198,8 +210,8 @@ class SimilarForm(SeedForm):
 class SuggestForm(forms.Form):
     """The parameters of completions."""
 
-    q = forms.CharField(required=False, max_length=MAX_QUERY_LENGTH, strip=False)
-    limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_SUGGESTIONS)
+    q = TextField(required=False, max_length=MAX_QUERY_LENGTH, strip=False)
+    limit = NumberField(required=False, min_value=1, max_value=MAX_SUGGESTIONS)
 
 
 def unknown_category(slug: str) -> str:

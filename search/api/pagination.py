@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
-from search.api.forms import DEFAULT_PAGE_SIZE, WordField
+from search.api.forms import DEFAULT_PAGE_SIZE, NumberField, TextField, WordField
 from search.api.parameters import form_errors
 from search.exceptions import InvalidQueryError
 from search.query import MAX_PAGE_SIZE
@@ -62,8 +62,8 @@ class PageForm(forms.Form):
     """Where in the list to be."""
 
     ordering = WordField("ordering", ORDERINGS)
-    page_size = forms.IntegerField(required=False, min_value=1, max_value=MAX_PAGE_SIZE)
-    cursor = forms.CharField(required=False, max_length=600)
+    page_size = NumberField(required=False, min_value=1, max_value=MAX_PAGE_SIZE)
+    cursor = TextField(required=False, max_length=600)
 
     def clean(self) -> dict[str, Any]:
         """Decode the cursor, which belongs to one ordering."""

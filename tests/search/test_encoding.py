@@ -96,20 +96,47 @@ def test_another_model_or_prompt_is_another_vector(model: EmbeddingModel, encode
     assert len(encoder.asked) == 2
 
 
-def test_processes_share_vectors_through_redis(
-    model: EmbeddingModel, encoder: ScriptedEncoder, settings: Any
-) -> None:
+@pytest.fixture
+def redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors go to Redis at once."""
     settings.SEARCH_SHARED_CACHE_S = 60
+    monkeypatch.setattr(encoding, "SHARE_EVERY_S", 0.0)
+
+
+def test_processes_share_vectors_through_redis(
+    model: EmbeddingModel, encoder: ScriptedEncoder, redis: None
+) -> None:
     encoding.query_vectors(model, ["shared drill"])
     vector_cache.forget()
     assert encoding.query_vectors(model, ["shared drill"])[0][0] == 1.0
     assert encoder.asked == ["shared drill"]
 
 
-def test_what_redis_has_is_found_though_the_model_fails(
-    model: EmbeddingModel, encoder: ScriptedEncoder, settings: Any
+def test_vectors_of_a_while_are_shared_together(
+    model: EmbeddingModel, encoder: ScriptedEncoder, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SEARCH_SHARED_CACHE_S = 60
+    monkeypatch.setattr(encoding, "SHARE_EVERY_S", 0.3)
+    texts, shared, told = [f"drill {number}" for number in range(3)], vector_cache.share, threading.Event()
+    batches: list[int] = []
+
+    def share(vectors: Any) -> None:
+        shared(vectors)
+        batches.append(len(vectors))
+        told.set()
+
+    monkeypatch.setattr(vector_cache, "share", share)
+    for text in texts:
+        encoding.query_vectors(model, [text])
+    assert told.wait(10)
+    keys = [vector_cache.key_of(model, text) for text in texts]
+    assert vector_cache.shared(keys, 384).keys() == set(keys)
+    assert batches == [3]
+
+
+def test_what_redis_has_is_found_though_the_model_fails(
+    model: EmbeddingModel, encoder: ScriptedEncoder, redis: None
+) -> None:
     encoding.query_vectors(model, ["kept drill"])
     vector_cache.forget()
     encoder.error = ModelUnavailableError("gone")
