@@ -31,12 +31,12 @@ from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, 
 from search.ranking import Encoded, Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
 from search.scope import Scope, resolve
-from search.semantic import VectorSpace
 from search.similar import similar_products
 from search.spelling import corrected_text
 from search.stopwatch import Stopwatch
 from search.trace import note_stage, stage, tracing
 from search.turns import turns
+from search.vectors import VectorSpace
 
 __all__ = ["ranking_of", "search_batch", "search_products", "similar_products"]
 

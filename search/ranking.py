@@ -24,16 +24,11 @@ from search.merchandising.rules import Rule
 from search.product_values import ProductValues
 from search.query import MAX_DEPTH, Mode
 from search.scope import Scope
-from search.semantic import (
-    NOBODY,
-    Neighbours,
-    Vector,
-    VectorSpace,
-    nearest_in_each,
-)
+from search.semantic import nearest_in_each
 from search.similarities import Similarities
 from search.statements import Flags, Ids, fetch_together
 from search.trace import stage
+from search.vectors import NOBODY, Neighbours, Vector, VectorSpace
 
 # An exact name or SKU is first; nothing else scores as much.
 EXACT_SCORE = 1.0

@@ -14,16 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import orjson
 from django.conf import settings
 
-from embeddings.models import EmbeddingModel
 from search.scope import NOTHING, Condition, Scope, any_of
-from search.statements import Floats, Ids, Kind, fetch, fetch_columns, id_array
+from search.statements import Kind, fetch, fetch_columns
 from search.terms import catalogue_size
 from search.trace import Route, stage, took
+from search.vectors import COLUMNS, NOBODY, Neighbours, Vector, VectorSpace, as_neighbours, vector_literal
 
 CATEGORY_EXACT_FACTOR = 3
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take.
@@ -51,63 +48,6 @@ EXACT_SETTINGS = {
     "enable_bitmapscan": "off",
 }
 WALK_SETTINGS = {"jit": "off", "enable_seqscan": "off", "enable_sort": "off"}
-
-Vector = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class VectorSpace:
-    """The table and the model whose vectors are searched, said as literals that meet the partial index."""
-
-    model_id: int
-    dimensions: int
-
-    @classmethod
-    def of(cls, model: EmbeddingModel) -> "VectorSpace":
-        """The space of a model's vectors."""
-        return cls(model.pk, model.dimensions)
-
-    @property
-    def distance(self) -> str:
-        """Cosine distance to one parameter, word for word the index's expression."""
-        return f"(e.vector::halfvec({self.dimensions})) <=> %s::halfvec({self.dimensions})"
-
-    @property
-    def columns(self) -> str:
-        """What is selected of each row; takes the vector as one parameter."""
-        return f"e.product_id, {self.distance} AS distance, e.category_id"
-
-    @property
-    def table(self) -> str:
-        """The rows that have a vector under the model."""
-        return f"embeddings_productembedding AS e WHERE e.model_id = {int(self.model_id)} AND e.vector IS NOT NULL"
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """Products near a vector, the nearest first where they were looked for. The arrays run parallel."""
-
-    product_ids: Ids
-    cosines: Floats  # -1..1
-    category_ids: Ids  # 0: none
-
-    def __len__(self) -> int:
-        return len(self.product_ids)
-
-    def __add__(self, other: "Neighbours") -> "Neighbours":
-        return Neighbours(
-            np.concatenate([self.product_ids, other.product_ids]),
-            np.concatenate([self.cosines, other.cosines]),
-            np.concatenate([self.category_ids, other.category_ids]),
-        )
-
-    def first(self, number: int) -> "Neighbours":
-        """The first of them."""
-        return Neighbours(self.product_ids[:number], self.cosines[:number], self.category_ids[:number])
-
-
-NOBODY = Neighbours(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
-COLUMNS = (Kind.ID, Kind.FLOAT, Kind.ID)  # those of `VectorSpace.columns`
 
 
 @dataclass(frozen=True)
@@ -254,30 +194,6 @@ def _fits(space: VectorSpace, literal: str, scope: Scope, share: float) -> bool:
 def _neighbours(sql: str, params: Sequence[Any], planner: Mapping[str, object] | None = None) -> Neighbours:
     """Run a statement that selects `VectorSpace.columns`."""
     return as_neighbours(*fetch_columns(COLUMNS, sql, params, planner))
-
-
-def as_neighbours(product_ids: Ids, distances: Floats, category_ids: Ids) -> Neighbours:
-    """Neighbours from the values of `VectorSpace.columns`."""
-    return Neighbours(product_ids, 1.0 - distances, category_ids)
-
-
-def read_vectors(space: VectorSpace, product_ids: Sequence[int]) -> dict[int, Vector]:
-    """The stored unit vectors `(d,)` float32 of products; those without one are left out."""
-    if not product_ids:
-        return {}
-    rows = fetch(
-        f"SELECT e.product_id, e.vector::halfvec({space.dimensions})::real[] FROM {space.table}"
-        " AND e.product_id = ANY(%s::bigint[])",
-        (id_array(product_ids),),
-    )
-    return {product_id: np.array(values, dtype=np.float32) for product_id, values in rows}
-
-
-def vector_literal(vector: Vector) -> str:
-    """A vector as pgvector reads it."""
-    return orjson.dumps(
-        np.ascontiguousarray(vector, dtype=np.float32), option=orjson.OPT_SERIALIZE_NUMPY
-    ).decode()
 
 
 def _compared(space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int) -> Neighbours:

@@ -19,9 +19,10 @@ from search.parsing import parse
 from search.query import MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Filters, Mode, SeedQuery, SimilarQuery
 from search.results import Hit, SearchResult
 from search.scope import Scope, resolve
-from search.semantic import Vector, VectorSpace, nearest, read_vectors
+from search.semantic import nearest
 from search.stopwatch import Stopwatch
 from search.turns import turns
+from search.vectors import Vector, VectorSpace, read_vectors
 
 # MMR chooses among this many times the products that are shown.
 DIVERSITY_POOL = 5

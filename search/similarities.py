@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from search.fusion import places
 from search.row_places import HIGHEST_ID, places_of, tid_array
-from search.semantic import COLUMNS, NOBODY, Neighbours, Vector, VectorSpace, as_neighbours, vector_literal
 from search.statements import Array, Ids, Kind, Select, fetch_columns, fetch_together, id_array
+from search.vectors import COLUMNS, NOBODY, Neighbours, Vector, VectorSpace, as_neighbours, vector_literal
 
 
 def survey(space: VectorSpace) -> None:

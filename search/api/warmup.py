@@ -11,7 +11,7 @@ from django.urls import get_resolver
 
 from search import encoding, rerank, similarities
 from search.exceptions import EncodingUnavailableError
-from search.semantic import VectorSpace
+from search.vectors import VectorSpace
 
 logger = logging.getLogger("nearshelf.search")
 

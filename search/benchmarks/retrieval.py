@@ -14,8 +14,9 @@ from embeddings.models import EmbeddingModel
 from search.benchmarks.lance import Lance
 from search.benchmarks.workload import Filter, Query, Rows
 from search.scope import Condition, Scope
-from search.semantic import VectorSpace, nearest, vector_literal
+from search.semantic import nearest
 from search.statements import fetch
+from search.vectors import VectorSpace, vector_literal
 
 LIMIT = 20
 # Searches of each contestant that bring its index into memory before anything is measured.

@@ -17,18 +17,12 @@ from search.lexical import keyword_candidates
 from search.parsing import parse
 from search.query import Filters
 from search.scope import Scope, resolve
-from search.semantic import (
-    Neighbours,
-    Vector,
-    VectorSpace,
-    nearest,
-    nearest_in_each,
-    read_vectors,
-)
+from search.semantic import nearest, nearest_in_each
 from search.similarities import Similarities
 from search.statements import fetch_together
 from search.terms import forget_frequencies
 from search.trace import Route, tracing
+from search.vectors import Neighbours, Vector, VectorSpace, read_vectors
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
 

@@ -11,9 +11,9 @@ from catalog.models import Product
 from search import row_places
 from search.encoding import active_model, query_vectors
 from search.row_places import RowPlaces, places_of, tid_array
-from search.semantic import Neighbours, Vector, VectorSpace, read_vectors
 from search.similarities import Similarities, survey
 from search.statements import TID, Ids, fetch_together
+from search.vectors import Neighbours, Vector, VectorSpace, read_vectors
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo", "nothing_known")]
 
