@@ -15,14 +15,12 @@ import numpy as np
 from catalog.lexical import LEXICAL_DIMENSIONS
 from search.product_values import ProductValues
 from search.scope import NOTHING, Condition, Scope, any_of
-from search.statements import Flags, Floats, Ids, Kind, Select, fetch_columns, id_array
+from search.statements import GIN_SETTINGS, Flags, Floats, Ids, Kind, Select, fetch_columns, id_array
 from search.trace import stage
 
 # Rows that one query may score; beyond, common words only add to the score of what rarer words found.
 CANDIDATE_BUDGET = 3_000
 PART_NUMBER_DOCUMENTS = 20
-# The planner does not know that a filter on search_vector fetches a big value for every row it looks at.
-GIN_SETTINGS = {"enable_seqscan": "off"}
 
 
 @dataclass(frozen=True)
@@ -122,14 +120,23 @@ class LexicalQuery:
         entries = ",".join(f"{dimension}:{idf:.5g}" for dimension, idf in sorted(self.idf.items()))
         return f"{{{entries}}}/{LEXICAL_DIMENSIONS}"
 
-    def constraint(self, alias: str) -> Condition:
-        """Phrases and exclusions, which hold in every leg, on a table with a `search_vector`."""
+    def required(self, alias: str) -> Condition:
+        """Phrases, on a table with a `search_vector`: its index knows which rows have them."""
         found = NOTHING
         for phrase in self.phrases:
             found &= Condition(f"{alias}.search_vector @@ %s::tsquery", (phrase,))
+        return found
+
+    def refused(self, alias: str) -> Condition:
+        """Exclusions, on a table with a `search_vector`: most rows satisfy them."""
+        found = NOTHING
         for excluded in self.excluded:
             found &= Condition(f"NOT {alias}.search_vector @@ %s::tsquery", (excluded,))
         return found
+
+    def constraint(self, alias: str) -> Condition:
+        """Phrases and exclusions, which hold in every leg."""
+        return self.required(alias) & self.refused(alias)
 
 
 def idf(documents: int, size: int) -> float:

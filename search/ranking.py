@@ -209,8 +209,9 @@ def _semantic_candidates(
         if not (plan.mode is Mode.HYBRID and len(worded) and plan.lexical.is_part_number)
     ]
     if encoded is not None:
-        depth, constraint = _semantic_depth(plan), plan.lexical.constraint("x")
-        found |= zip(wide, nearest_in_each(*encoded, wide, depth, constraint), strict=True)
+        phrases, exclusions = plan.lexical.required("x"), plan.lexical.refused("x")
+        near = nearest_in_each(*encoded, wide, _semantic_depth(plan), exclusions, required=phrases)
+        found |= zip(wide, near, strict=True)
     floor = plan.configuration.semantic_floor
     return [near.first(int(np.count_nonzero(near.cosines >= floor))) for near in found.values()]
 

@@ -9,15 +9,17 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 
 from search.scope import NOTHING, Condition, Scope, any_of
-from search.statements import Kind, fetch, fetch_columns
+from search.similarities import Similarities
+from search.statements import GIN_SETTINGS, Kind, fetch, fetch_columns, fetch_together
 from search.terms import catalogue_size
 from search.trace import Route, stage, took
 from search.vectors import COLUMNS, NOBODY, Neighbours, Vector, VectorSpace, as_neighbours, vector_literal
@@ -82,10 +84,23 @@ def nearest_in_each(
     limit: int,
     constraint: Condition = NOTHING,
     exclude: Sequence[int] = (),
+    required: Condition = NOTHING,
 ) -> list[Neighbours]:
-    """The nearest within each of several scopes; see `nearest`. Rows of the same categories are compared once."""
-    literal, other = vector_literal(vector), _constrained(constraint, exclude)
-    ways = {scope: _way(space, literal, scope, constraint) for scope in scopes}
+    """The nearest within each of several scopes; see `nearest`. Rows of the same categories are compared once.
+
+    `required` is a constraint too, one that an index answers, such as a phrase. How many products have one, the
+    planner cannot know: it takes words for independent of each other. So those that have it are looked up, and only
+    they are compared unless they are many.
+    """
+    those_having = partial(
+        _nearest_of_those, space, vector, limit=limit, constraint=constraint & required, exclude=exclude
+    )
+    if required.sql and (found := those_having(scopes, at_most=settings.SEARCH_EXACT_ROWS)) is not None:
+        took(Route.EXACT)
+        return found
+    literal, other = vector_literal(vector), _constrained(constraint & required, exclude)
+    # Many have what is required, so that only the filters can make few of them.
+    ways = {scope: _way(space, literal, scope, NOTHING if required.sql else constraint) for scope in scopes}
     alike: dict[tuple[int, ...], list[Scope]] = defaultdict(list)
     for scope, way in ways.items():
         if way.is_exact and scope.category_ids is not None and _looks_at_copies(scope):
@@ -94,8 +109,51 @@ def nearest_in_each(
     for together in alike.values():
         found = _exact(space, literal, [scope.condition("e") for scope in together], other, limit)
         compared |= zip(together, found, strict=True)
+
+    def compare(scope: Scope) -> Neighbours:
+        if scope not in compared:
+            if required.sql and not ways[scope].is_exact:
+                (compared[scope],) = those_having([scope]) or [NOBODY]
+            else:
+                compared[scope] = _compared(space, literal, scope, other, limit)
+        return compared[scope]
+
+    return [_nearest(space, literal, scope, limit, other, ways[scope], compare) for scope in scopes]
+
+
+def _nearest_of_those(
+    space: VectorSpace,
+    vector: Vector,
+    scopes: Sequence[Scope],
+    *,
+    limit: int,
+    constraint: Condition,
+    exclude: Sequence[int],
+    at_most: int | None = None,
+) -> list[Neighbours] | None:
+    """The nearest within each scope of the products that satisfy a constraint; None where more than `at_most` do."""
+    within = [scope.condition("x") for scope in scopes]
+    where = any_of(within) & constraint
+    product_ids, *inside = fetch_columns(
+        (Kind.ID, *(Kind.FLAG for _ in within)),
+        f"SELECT x.id{''.join(f', {one.sql}' for one in within)} FROM catalog_product AS x"
+        f" WHERE {where.sql} LIMIT %s",
+        (
+            *(param for one in within for param in one.params),
+            *where.params,
+            None if at_most is None else at_most + 1,
+        ),
+        GIN_SETTINGS,
+    )
+    if at_most is not None and len(product_ids) > at_most:
+        return None
+    asked = Similarities(space, vector, product_ids)
+    near = asked.found(fetch_together(asked.selects))
+    near = near.at(np.lexsort((-near.product_ids, -near.cosines)))
+    stays = ~np.isin(product_ids, exclude)
     return [
-        _nearest(space, literal, scope, limit, other, ways[scope], compared.get(scope)) for scope in scopes
+        near.at(np.flatnonzero(np.isin(near.product_ids, product_ids[is_inside & stays]))).first(limit)
+        for is_inside in inside
     ]
 
 
@@ -113,16 +171,16 @@ def _nearest(
     limit: int,
     other: Condition,
     way: _Way,
-    compared: Neighbours | None,
+    compare: Callable[[Scope], Neighbours],
 ) -> Neighbours:
-    """The nearest within one scope, for which rows may have been compared already."""
+    """The nearest within one scope. `compare` compares every row within it."""
     if way.is_exact:
         took(Route.EXACT)
-        return _compared(space, literal, scope, other, limit) if compared is None else compared
+        return compare(scope)
     found = _by_index(space, literal, scope, other, limit, way.share)
     if len(found) < limit:
         took(Route.FALLBACK)
-        return _compared(space, literal, scope, other, limit)
+        return compare(scope)
     took(Route.INDEX)
     return found
 

@@ -15,6 +15,9 @@ Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+# The planner does not know that a filter on search_vector fetches a big value for every row it looks at.
+GIN_SETTINGS = {"enable_seqscan": "off"}
+
 # The place of a row in its table.
 TID = np.dtype([("block", np.uint32), ("offset", np.uint16)])
 
@@ -72,7 +75,9 @@ def fetch_columns(
 def fetch_together(
     selects: Sequence[Select], settings: Mapping[str, object] | None = None
 ) -> list[list[Array]]:
-    """Run several SELECTs in one round trip; the columns of each as arrays."""
+    """Run several SELECTs in one round trip, none for none of them; the columns of each as arrays."""
+    if not selects:
+        return []
     parts = ", ".join(_aggregated(select, f"t{place}") for place, select in enumerate(selects))
     (row,) = fetch(f"SELECT * FROM {parts}", [param for one in selects for param in one.params], settings)
     values = iter(row)

@@ -61,7 +61,11 @@ class Neighbours:
 
     def first(self, number: int) -> "Neighbours":
         """The first of them."""
-        return Neighbours(self.product_ids[:number], self.cosines[:number], self.category_ids[:number])
+        return self.at(slice(number))
+
+    def at(self, places: slice | npt.NDArray[np.intp]) -> "Neighbours":
+        """Those at some places."""
+        return Neighbours(self.product_ids[places], self.cosines[places], self.category_ids[places])
 
 
 NOBODY = Neighbours(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))

@@ -169,6 +169,50 @@ def test_a_price_or_brand_is_found_by_an_index_of_the_catalogue(space: VectorSpa
         assert not any("Seq Scan on catalog" in plan or "Seq Scan on embed" in plan for plan in found), found
 
 
+@pytest.mark.parametrize(
+    ("few", "phrase"), [(True, "holes in"), (True, "elephant tusks"), (False, "holes in"), (False, "hammer")]
+)
+def test_only_products_that_have_a_phrase_are_near(
+    space: VectorSpace, vector: Vector, settings: Any, few: bool, phrase: str
+) -> None:
+    if not few:  # as where more have it than are compared one by one
+        settings.SEARCH_EXACT_ROWS = 0
+    query = analyse(parse(f'"{phrase}"'), phrase)
+    required = query.required("x")
+    with_phrase = Product.objects.active().extra(
+        where=[query.required("catalog_product").sql], params=query.phrases
+    )
+    among = [Scope(), resolve(Filters(categories=("tools",))), Scope(price_max=Decimal(50))]
+    asked = partial(nearest_in_each, space, vector, among, 5, required=required)
+    for scope, found in zip(among, asked(), strict=True):
+        products = with_phrase.all()
+        if scope.category_ids:
+            products = products.filter(category_id__in=scope.category_ids)
+        if scope.price_max:
+            products = products.filter(price__lte=scope.price_max)
+        near = similarities(
+            space, vector, np.array(sorted(products.values_list("pk", flat=True)), dtype=np.int64)
+        )
+        best = np.lexsort((-near.product_ids, -near.cosines))[:5]
+        assert found.product_ids.tolist() == near.product_ids[best].tolist()
+        assert found.cosines == pytest.approx(near.cosines[best], abs=1e-6)
+    assert bool(len(found)) is (phrase != "elephant tusks")
+    if few:
+        sent = plans(asked)
+        assert "product_search_vector" in sent[0]
+        assert not any(INDEX in plan for plan in sent)
+
+
+def test_what_is_required_of_neighbours_and_refused_leaves_the_excluded_out(
+    space: VectorSpace, vector: Vector
+) -> None:
+    required = analyse(parse('"drill"'), "drill").required("x")
+    (all_of_them,) = nearest_in_each(space, vector, [Scope()], 5, required=required)
+    excluded = all_of_them.product_ids[:2].tolist()
+    (others,) = nearest_in_each(space, vector, [Scope()], 3, exclude=excluded, required=required)
+    assert others.product_ids.tolist() == all_of_them.product_ids[2:5].tolist()
+
+
 def test_words_are_found_by_the_keyword_index() -> None:
     query = analyse(parse("hammer drill"), "hammer drill")
     found = plans(lambda: keyword_candidates(query, [Scope()], 100))
