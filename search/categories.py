@@ -1,15 +1,12 @@
 """The shop's tree of categories with what is in it."""
 
-import threading
-import time
 from dataclasses import dataclass, field
 
 from catalog.models import Category, Product
+from search.kept import Kept
 
 # Levels that are shown; JSON that is nested much deeper cannot be written, nor read by most.
 MAX_DEPTH = 100
-# Counting 100,000 products takes tens of milliseconds; clients keep the answer for a minute anyway.
-KEPT_FOR_S = 5.0
 
 
 @dataclass
@@ -23,26 +20,14 @@ class CategoryNode:
     children: list["CategoryNode"] = field(default_factory=list)
 
 
-_kept: tuple[float, list[CategoryNode]] | None = None
-_reading = threading.Lock()
-
-
 def category_tree() -> list[CategoryNode]:
-    """The tree as it was KEPT_FOR_S seconds ago at most; while one thread reads, the others show what they have."""
-    global _kept
-    kept = _kept
-    if kept is not None and (time.monotonic() < kept[0] or _reading.locked()):
-        return kept[1]
-    with _reading:
-        if _kept is None or time.monotonic() >= _kept[0]:
-            _kept = (time.monotonic() + KEPT_FOR_S, read_category_tree())
-        return _kept[1]
+    """The tree as it was some seconds ago at most; see Kept."""
+    return _tree.value()
 
 
 def forget() -> None:
     """Read the tree anew on the next question."""
-    global _kept
-    _kept = None
+    _tree.forget()
 
 
 def read_category_tree() -> list[CategoryNode]:
@@ -62,3 +47,6 @@ def read_category_tree() -> list[CategoryNode]:
         if (above := parents[pk]) is not None and node.path.count("/") < MAX_DEPTH:
             nodes[above].children.append(node)
     return [node for pk, node in nodes.items() if parents[pk] is None]
+
+
+_tree = Kept(read_category_tree)

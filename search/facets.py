@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from django.conf import settings
 
 from search.attributes import unknown_attributes
 from search.exceptions import InvalidQueryError
+from search.kept import Kept
 from search.product_values import BRAND, CATEGORY, FILTERABLE, PRICE, ProductValues, column
 from search.query import Filters
 from search.results import FacetValue
@@ -42,14 +44,19 @@ def scope_of(name: str, scope: Scope) -> Scope:
 def count(
     names: Sequence[str], scope: Scope, filters: Filters, constraint: Condition
 ) -> dict[str, list[FacetValue]]:
-    """The values of some facets of the filtered catalogue, of products `p` that satisfy a constraint too."""
+    """The values of some facets of the filtered catalogue, of products `p` that satisfy a constraint too.
+
+    Where all products count, as for the categories beside those of one category, they are as of some seconds ago.
+    """
     names_by_scope: dict[Scope, list[str]] = defaultdict(list)
     for name in names:
         names_by_scope[scope_of(name, scope)].append(name)
     counts: dict[str, dict[Any, int]] = {}
     for wider, together in names_by_scope.items():
-        columns = {name: column(name) for name in together}
-        counts |= _counts(columns, wider.condition("p") & constraint)
+        if wider.is_open and not constraint.sql:
+            counts |= _of_the_catalogue(tuple(together)).value()
+        else:
+            counts |= _counts(together, wider.condition("p") & constraint)
     return {name: _values(name, counts[name], filters) for name in names}
 
 
@@ -74,8 +81,19 @@ def _values(name: str, counts: Mapping[Any, int], filters: Filters) -> list[Face
     return _most_frequent(counts, ())
 
 
-def _counts(columns: Mapping[str, Condition], products: Condition) -> dict[str, dict[Any, int]]:
+@lru_cache(maxsize=100)
+def _of_the_catalogue(names: tuple[str, ...]) -> Kept[dict[str, dict[Any, int]]]:
+    return Kept(lambda: _counts(names, Scope().condition("p")))
+
+
+def forget() -> None:
+    """Count the whole catalogue anew on the next question."""
+    _of_the_catalogue.cache_clear()
+
+
+def _counts(names: Sequence[str], products: Condition) -> dict[str, dict[Any, int]]:
     """How many products have each value, by facet: one grouping of the same rows for each of them."""
+    columns = {name: column(name) for name in names}
     aliases = [f"f{place}" for place in range(len(columns))]
     selected = ", ".join(
         f"{column.sql} AS {alias}" for column, alias in zip(columns.values(), aliases, strict=True)
@@ -89,7 +107,6 @@ def _counts(columns: Mapping[str, Condition], products: Condition) -> dict[str, 
     # In GROUPING's number each column has a bit, the first one the highest; the column that is grouped by has a 0.
     everything = (1 << len(columns)) - 1
     places = {everything ^ (1 << (len(columns) - 1 - place)): place for place in range(len(columns))}
-    names = list(columns)
     counts: dict[str, dict[Any, int]] = {name: {} for name in names}
     for grouping, number, *values in rows:
         place = places[grouping]

@@ -152,14 +152,15 @@ def measure(
     """
     gc.freeze()  # what is here stays; looking through it again and again takes a fiftieth of the server's cores
     answers = {name: Answers() for name in endpoints}
-    size = -(-requests // ROUNDS)
+    rounds = min(ROUNDS, max(1, requests // clients))
+    size = -(-requests // rounds)
     if clients > 1:
         size = max(size, REQUESTS_OF_A_VISITOR * clients)
     with ExitStack() as stack:
         visitors = [stack.enter_context(closing(Client(port))) for _ in range(clients)]
         for addresses in endpoints.values():
             _round(visitors, list(islice(addresses, 2 * clients)))  # connections, and pages still on disk
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for name, addresses in endpoints.items():
                 answers[name].add(_round(visitors, list(islice(addresses, size))))
     return {name: found.figures() for name, found in answers.items()}
@@ -210,6 +211,9 @@ def endpoints(texts: Iterator[str], skus: Iterator[str], slugs: Iterator[str]) -
             for address, slug in zip(
                 searches(price_max="100", facets="category,brand,price"), slugs, strict=False
             )
+        ),
+        "browse": (
+            f"{search}?{urlencode({'category': slug, 'facets': 'category,brand,price'})}" for slug in slugs
         ),
         "similar": (reverse("api:similar", args=[sku]) for sku in skus),
         "product": (reverse("api:product", args=[sku]) for sku in skus),

@@ -172,7 +172,8 @@ def test_a_load_leaves_the_index_to_a_process_that_loads_already(
     indexes.drop(model)
     run(model)
     assert not indexes.state(model)["exists"]
-    session.close()
+    with session.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock_all()")
     run(model)
     assert indexes.state(model)["valid"]
 

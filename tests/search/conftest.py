@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from embeddings import pipeline
-from search import attributes, categories, encoding, redis_client, semantic, terms
+from search import attributes, categories, encoding, facets, redis_client, semantic, terms
 from search.merchandising import book, usage
 from search.terms import forget_frequencies, refresh_terms
 
@@ -34,6 +34,7 @@ def _start_afresh() -> None:
     attributes.names.forget()
     forget_frequencies()
     categories.forget()
+    facets.forget()
     semantic.forget_estimates()
     redis_client.try_again()
     book.forget()

@@ -1,13 +1,11 @@
 """GET /api/categories/"""
 
-import threading
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from search import categories
-from search.categories import MAX_DEPTH, CategoryNode
+from search.categories import MAX_DEPTH
 from tests.search.conftest import bad_fields
 
 pytestmark = pytest.mark.django_db
@@ -62,28 +60,3 @@ def test_a_very_deep_tree_is_cut_but_counted(client: Client, make_category: Any,
 
 def test_the_tree_takes_no_parameters(client: Client) -> None:
     assert bad_fields(client.get("/api/categories/?depth=2")) == ["depth"]
-
-
-def test_who_asks_while_the_tree_is_read_anew_gets_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = [CategoryNode("tools", "Tools", "tools", 1)]
-    after = [CategoryNode("tools", "Tools", "tools", 2)]
-    began, go_on = threading.Event(), threading.Event()
-
-    def read() -> list[CategoryNode]:
-        began.set()
-        go_on.wait(10)
-        return after
-
-    categories.forget()
-    monkeypatch.setattr(categories, "KEPT_FOR_S", 0.0)
-    monkeypatch.setattr(categories, "read_category_tree", lambda: before)
-    assert categories.category_tree() == before
-    monkeypatch.setattr(categories, "read_category_tree", read)
-    reader = threading.Thread(target=categories.category_tree)
-    reader.start()
-    assert began.wait(10)
-    assert categories.category_tree() == before
-    go_on.set()
-    reader.join(10)
-    assert categories.category_tree() == after
-    categories.forget()
