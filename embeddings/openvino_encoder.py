@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +51,9 @@ class OpenVinoEncoder(Encoder):
         folder = _converted(name, revision)
         about = json.loads((folder / "about.json").read_text())
         self._folder = folder
+        self._query_graph: _Graph | None = None
+        self._answers_queries = False
+        self._preparing = threading.Lock()
         self.dimensions: int = about["dimensions"]
         self.window: int = about["window"]
         self._inputs: list[str] = about["inputs"]
@@ -89,17 +91,18 @@ class OpenVinoEncoder(Encoder):
             "Set EMBEDDING_RUNTIME=torch for this model."
         )
 
-    @cached_property
-    def _query_graph(self) -> "_Graph":
-        """The model for one query of QUERY_TOKENS; only who answers queries has it.
+    def prepare_for_queries(self) -> None:
+        """Make the graph for one query of QUERY_TOKENS; only who answers queries has it.
 
         It is compiled each time: from OpenVINO's cache it would take three times the memory, where this way most of
         its weights are pages of the model's file.
         """
-        core = openvino.Core()
-        model = core.read_model(str(self._folder / "model.xml"))
-        model.reshape({name: [1, QUERY_TOKENS] for name in self._inputs})
-        return _Graph(core.compile_model(model, "CPU", self._config))
+        with self._preparing:
+            if self._query_graph is None:
+                core = openvino.Core()
+                model = core.read_model(str(self._folder / "model.xml"))
+                model.reshape({name: [1, QUERY_TOKENS] for name in self._inputs})
+                self._query_graph = _Graph(core.compile_model(model, "CPU", self._config))
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """See Encoder.encode."""
@@ -108,13 +111,18 @@ class OpenVinoEncoder(Encoder):
         return self._encoded(self._tokenizer.encode_batch(list(texts)))
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """See Encoder.encode_queries."""
+        """See Encoder.encode_queries. The first queries do not wait for their graph."""
         encodings = self._tokenizer.encode_batch([self.query_prompt + text for text in texts])
-        if 0 < len(texts) < TOGETHER and all(len(encoding.ids) <= QUERY_TOKENS for encoding in encodings):
-            return np.concatenate(
-                [self._query_graph.infer(self._features([one], QUERY_TOKENS)) for one in encodings]
-            )
-        return self._encoded(encodings) if encodings else self.encode([])
+        if not encodings:
+            return self.encode([])
+        if not self._answers_queries:
+            self._answers_queries = True
+            threading.Thread(target=self.prepare_for_queries, name="query-graph").start()
+        are_short = all(len(encoding.ids) <= QUERY_TOKENS for encoding in encodings)
+        if self._query_graph is None or len(texts) >= TOGETHER or not are_short:
+            return self._encoded(encodings)
+        features = [self._features([one], QUERY_TOKENS) for one in encodings]
+        return np.concatenate([self._query_graph.infer(one) for one in features])
 
     def _encoded(self, encodings: Sequence[Encoding]) -> Vectors:
         """Vectors of texts together, padded to the longest.

@@ -20,6 +20,8 @@ from search.statements import Floats, Ids, fetch
 
 PRICE_BUCKETS = 5
 
+Category = tuple[int, str, str, str]  # id, slug, name, path
+
 
 def unknown_names(names: Sequence[str]) -> list[str]:
     """Those of `names` that stand neither for a built-in facet nor for an attribute of any product."""
@@ -73,7 +75,7 @@ def count_found(
 
 def _values(name: str, counts: Mapping[Any, int], filters: Filters) -> list[FacetValue]:
     if name == CATEGORY:
-        return category_tree(counts, _categories(), filters.categories)
+        return category_tree(counts, _categories_of(counts), filters.categories)
     if name == BRAND:
         return _most_frequent(counts, filters.brands)
     if name == PRICE:
@@ -87,8 +89,9 @@ def _of_the_catalogue(names: tuple[str, ...]) -> Kept[dict[str, dict[Any, int]]]
 
 
 def forget() -> None:
-    """Count the whole catalogue anew on the next question."""
+    """Count the whole catalogue anew, and read its categories, on the next question."""
     _of_the_catalogue.cache_clear()
+    _categories.forget()
 
 
 def _counts(names: Sequence[str], products: Condition) -> dict[str, dict[Any, int]]:
@@ -126,17 +129,26 @@ def _most_frequent(counts: Mapping[Any, int], selected: Sequence[str]) -> list[F
     return [FacetValue(value, value, number, selected=value in selected) for value, number in shown]
 
 
-def _categories() -> list[tuple[int, str, str, str]]:
-    rows: list[Any] = fetch("SELECT id, slug, name, path FROM catalog_category")
-    return rows
+def _read_categories() -> dict[int, Category]:
+    return {row[0]: row for row in fetch("SELECT id, slug, name, path FROM catalog_category")}
+
+
+_categories = Kept(_read_categories)
+
+
+def _categories_of(counts: Iterable[int]) -> list[Category]:
+    """All categories, those among them that products were counted in; a new one is not overlooked."""
+    if not _categories.value().keys() >= set(counts):
+        _categories.forget()
+    return list(_categories.value().values())
 
 
 def category_tree(
-    counts: Mapping[Any, int], categories: Sequence[tuple[int, str, str, str]], selected: Sequence[str]
+    counts: Mapping[Any, int], categories: Sequence[Category], selected: Sequence[str]
 ) -> list[FacetValue]:
     """Categories in the order of their tree; each counts what is in it and below it.
 
-    `counts` is by category id; `categories` are (id, slug, name, path).
+    `counts` is by category id.
     """
     totals: Counter[str] = Counter()
     paths = {pk: path for pk, _, _, path in categories}

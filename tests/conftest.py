@@ -49,6 +49,12 @@ def _look_the_model_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _share_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test's queries put into Redis is there when it ends, and nothing comes when Redis is gone."""
+    monkeypatch.setattr(encoding, "SHARE_EVERY_S", 0.0)
+
+
+@pytest.fixture(autouse=True)
 def _default_model(request: pytest.FixtureRequest) -> None:
     """Tests that commit empty every table afterwards, the migrations' default model included: put it back."""
     if _commits(request.node):

@@ -1,5 +1,7 @@
 """Vectors do not depend on how many texts are encoded together, nor on which graph does it."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ LONG = "a cordless drill with two batteries and a case for masonry, wood, metal 
 def encoder(db: None) -> OpenVinoEncoder:
     encoder = encoder_for(EmbeddingModel.objects.active())
     assert isinstance(encoder, OpenVinoEncoder)
+    encoder.prepare_for_queries()
     return encoder
 
 
@@ -36,6 +39,7 @@ def test_few_short_queries_meet_a_graph_of_one_shape_and_others_do_not(
 ) -> None:
     shapes: list[list[tuple[int, ...]]] = [[], []]
     for graph, seen in zip((encoder._query_graph, encoder._graph), shapes, strict=True):
+        assert graph is not None
         infer = graph.infer
         monkeypatch.setattr(
             graph, "infer", lambda texts, i=infer, s=seen: (s.append(texts["input_ids"].shape), i(texts))[1]
@@ -50,6 +54,20 @@ def test_few_short_queries_meet_a_graph_of_one_shape_and_others_do_not(
     assert [len(shape) for shape in shapes] == [TOGETHER, 2]
 
 
+def test_the_first_query_does_not_wait_for_its_graph(
+    encoder: OpenVinoEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, prepared = encoder._query_graph, threading.Event()
+    monkeypatch.setattr(encoder, "_query_graph", None)
+    monkeypatch.setattr(encoder, "_answers_queries", False)
+    monkeypatch.setattr(encoder, "prepare_for_queries", prepared.set)
+    first = encoder.encode_queries(SHORT[:1])
+    assert prepared.wait(10)
+    monkeypatch.setattr(encoder, "_query_graph", graph)
+    assert float((first * encoder.encode_queries(SHORT[:1])).sum()) > 0.999
+
+
 def test_the_models_of_several_processes_share_the_cores(encoder: OpenVinoEncoder) -> None:
     for graph in (encoder._graph, encoder._query_graph):
+        assert graph is not None
         assert graph._compiled.get_property("ENABLE_CPU_PINNING") is False

@@ -97,10 +97,9 @@ def test_another_model_or_prompt_is_another_vector(model: EmbeddingModel, encode
 
 
 @pytest.fixture
-def redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Vectors go to Redis at once."""
+def redis(settings: Any) -> None:
+    """Vectors go to Redis."""
     settings.SEARCH_SHARED_CACHE_S = 60
-    monkeypatch.setattr(encoding, "SHARE_EVERY_S", 0.0)
 
 
 def test_processes_share_vectors_through_redis(

@@ -80,3 +80,17 @@ def test_facets_of_the_whole_catalogue_are_kept_and_those_of_a_part_are_not(
     assert counts(category=slug) == {slug: 1, "Voltarr": 2}  # of categories, the others are beside it
     facets.forget()
     assert counts() == counts(category=slug) == {slug: 2, "Voltarr": 2}
+
+
+@pytest.mark.django_db
+def test_a_new_category_is_among_the_facets_at_once(
+    make_product: Any, make_category: Any, client: Client
+) -> None:
+    def categories() -> dict[str, int]:
+        answer = client.get("/api/search/", {"q": "hammer", "facets": "category"}).json()
+        return {value["value"]: value["count"] for value in answer["facets"]["category"]}
+
+    make_product("Claw hammer", category=make_category("Tools"))
+    assert categories() == {"tools": 1}
+    make_product("Sledge hammer", category=make_category("Tools", "Heavy"))
+    assert categories() == {"tools": 2, "heavy": 1}

@@ -170,14 +170,14 @@ def test_the_number_of_queries_is_constant(
     with django_assert_num_queries(9):
         client.get(LAB)
     asked = {"q": "hammer", "compare": "on", "b-semantic_weight": "0.2", "shown": "10"}
-    with django_assert_num_queries(27):
+    with django_assert_num_queries(25):
         client.get(LAB, asked)
     for _ in range(20):
         make_product("Hammer")
     pipeline.drain()
     for number in range(20):
         Judgment.objects.create(list=spring, query="hammer", sku=f"X-{number}", grade=1)
-    with django_assert_num_queries(27):
+    with django_assert_num_queries(25):
         client.get(LAB, asked | {"shown": "50"})
 
 
