@@ -15,8 +15,9 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 MOST_BY_ITSELF = 4
-# So long a busier process leaves a new connection to another one.
-COURTESY_S = 0.001
+# So long a busier process leaves a new connection to another one, which it looks out for so often.
+COURTESY_S = 0.02
+GLANCE_S = 0.001
 # So long a thread waits for the next request of the visitor whom it has just answered.
 ATTENTION_MS = 100
 MOST_PROCESSES = 256
@@ -54,8 +55,9 @@ class BalancedWorker(ThreadWorker):
 
     def accept(self, listener: Any) -> None:
         """See ThreadWorker; a connection that another process has taken meanwhile is none."""
-        if self.nr_conns > min(self.connections[: self.cfg.workers]):
-            time.sleep(COURTESY_S)
+        until = time.monotonic() + COURTESY_S
+        while self.nr_conns > min(self.connections[: self.cfg.workers]) and time.monotonic() < until:
+            time.sleep(GLANCE_S)
         super().accept(listener)
 
     def handle(self, conn: Any) -> Any:
