@@ -101,14 +101,7 @@ def nearest_in_each(
     literal, other = vector_literal(vector), _constrained(constraint & required, exclude)
     # Many have what is required, so that only the filters can make few of them.
     ways = {scope: _way(space, literal, scope, NOTHING if required.sql else constraint) for scope in scopes}
-    alike: dict[tuple[int, ...], list[Scope]] = defaultdict(list)
-    for scope, way in ways.items():
-        if way.is_exact and scope.category_ids is not None and _looks_at_copies(scope):
-            alike[scope.category_ids].append(scope)
-    compared: dict[Scope, Neighbours] = {}
-    for together in alike.values():
-        found = _exact(space, literal, [scope.condition("e") for scope in together], other, limit)
-        compared |= zip(together, found, strict=True)
+    compared = _compared_together(space, literal, ways, other, limit)
 
     def compare(scope: Scope) -> Neighbours:
         if scope not in compared:
@@ -119,6 +112,21 @@ def nearest_in_each(
         return compared[scope]
 
     return [_nearest(space, literal, scope, limit, other, ways[scope], compare) for scope in scopes]
+
+
+def _compared_together(
+    space: VectorSpace, literal: str, ways: Mapping[Scope, _Way], other: Condition, limit: int
+) -> dict[Scope, Neighbours]:
+    """The nearest within those scopes whose rows are compared category by category."""
+    alike: dict[tuple[int, ...], list[Scope]] = defaultdict(list)
+    for scope, way in ways.items():
+        if way.is_exact and scope.category_ids is not None and _looks_at_copies(scope):
+            alike[scope.category_ids].append(scope)
+    compared: dict[Scope, Neighbours] = {}
+    for together in alike.values():
+        found = _exact(space, literal, [scope.condition("e") for scope in together], other, limit)
+        compared |= zip(together, found, strict=True)
+    return compared
 
 
 def _nearest_of_those(
