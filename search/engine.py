@@ -48,16 +48,15 @@ MEASURING_DEADLINE_S = 60.0
 
 def search_products(query: SearchQuery) -> SearchResult:
     """Answer one search. Raises InvalidQueryError; where the model cannot be used, answers from keywords."""
+    if not query.explain:
+        return _search(query)
+    with tracing() as trace:
+        return replace(_search(query), trace=trace)
+
+
+def _search(query: SearchQuery) -> SearchResult:
     check(query)
     watch = Stopwatch()
-    with turns.turn():
-        if not query.explain:
-            return _search(query, watch)
-        with tracing() as trace:
-            return replace(_search(query, watch), trace=trace)
-
-
-def _search(query: SearchQuery, watch: Stopwatch) -> SearchResult:
     parsed = parse(query.text)
     encoded = None
     if query.mode is Mode.SEMANTIC:
@@ -199,8 +198,8 @@ def _wants_vector(query: SearchQuery, parsed: ParsedText) -> bool:
 def _answer(
     query: SearchQuery, parsed: ParsedText, encoded: _Encoding | None, watch: Stopwatch
 ) -> SearchResult:
-    """Answer a parsed query; `encoded` is its vector where that is being made already."""
-    with watch.timing("retrieve"):
+    """Answer a parsed query when it has its turn; `encoded` is its vector where that is being made already."""
+    with turns.turn(), watch.timing("retrieve"):
         scope = resolve(query.filters)
         rulebook = rulebook_for(query)
         lexical = analyse(parsed, query.text, rulebook)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from search import engine, similar
-from search.engine import search_products
+from search.engine import search_batch, search_products
 from search.query import SearchQuery, SimilarQuery
 from search.similar import similar_products
 from search.turns import Turns
@@ -120,6 +120,7 @@ def test_searches_and_similar_products_take_turns(make_product: Any, monkeypatch
     monkeypatch.setattr(similar, "turns", turns)
     for ask in (
         lambda: search_products(SearchQuery("hammer")),
+        lambda: search_batch([SearchQuery("hammer")])[0],
         lambda: similar_products(SimilarQuery(sku=product.sku)),
     ):
         with turns.turn():
