@@ -1,7 +1,7 @@
 """Who computes when many ask at once: a few searches at a time, in the order in which they came.
 
 A search keeps a core busy from its first to its last step, here or in PostgreSQL. Where eight of them share two cores
-step by step, each one's steps wait for those of the others; in turn, all take about as long as before, and the
+step by step, each one's steps wait for those of the others; in turn, most take about as long as before, and the
 unlucky ones a fifth less (docs/benchmarks.md).
 """
 
