@@ -38,7 +38,7 @@ SHORT_STEP = 4
 SHORT = 32
 
 # Queries of at most so many tokens are padded to as many, for a graph of this one shape: OpenVINO prepares its graph
-# anew whenever a text has another shape than the one before, which takes as long as to encode it.
+# anew whenever a text has another shape than the one before, which takes half as long as to encode it.
 QUERY_TOKENS = 12
 # From here on, to encode queries together is worth that.
 TOGETHER = 3

@@ -75,7 +75,7 @@ def count_found(
 
 def _values(name: str, counts: Mapping[Any, int], filters: Filters) -> list[FacetValue]:
     if name == CATEGORY:
-        return category_tree(counts, _categories_of(counts), filters.categories)
+        return category_tree(counts, _categories_of(counts, filters.categories), filters.categories)
     if name == BRAND:
         return _most_frequent(counts, filters.brands)
     if name == PRICE:
@@ -136,9 +136,10 @@ def _read_categories() -> dict[int, Category]:
 _categories = Kept(_read_categories)
 
 
-def _categories_of(counts: Iterable[int]) -> list[Category]:
-    """All categories, those among them that products were counted in; a new one is not overlooked."""
-    if not _categories.value().keys() >= set(counts):
+def _categories_of(counts: Iterable[int], selected: Iterable[str]) -> list[Category]:
+    """All categories; a new one in which products were counted, or which is selected, is not overlooked."""
+    known = _categories.value()
+    if not (known.keys() >= set(counts) and {slug for _, slug, _, _ in known.values()} >= set(selected)):
         _categories.forget()
     return list(_categories.value().values())
 

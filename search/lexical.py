@@ -8,6 +8,8 @@ term weights is the product's BM25 score.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import and_
 from typing import Any
 
 import numpy as np
@@ -122,17 +124,11 @@ class LexicalQuery:
 
     def required(self, alias: str) -> Condition:
         """Phrases, on a table with a `search_vector`: its index knows which rows have them."""
-        found = NOTHING
-        for phrase in self.phrases:
-            found &= Condition(f"{alias}.search_vector @@ %s::tsquery", (phrase,))
-        return found
+        return _each(f"{alias}.search_vector @@ %s::tsquery", self.phrases)
 
     def refused(self, alias: str) -> Condition:
         """Exclusions, on a table with a `search_vector`: most rows satisfy them."""
-        found = NOTHING
-        for excluded in self.excluded:
-            found &= Condition(f"NOT {alias}.search_vector @@ %s::tsquery", (excluded,))
-        return found
+        return _each(f"NOT {alias}.search_vector @@ %s::tsquery", self.excluded)
 
     def constraint(self, alias: str) -> Condition:
         """Phrases and exclusions, which hold in every leg."""
@@ -143,6 +139,11 @@ def idf(documents: int, size: int) -> float:
     """Inverse document frequency as in BM25 (Robertson and Zaragoza 2009), never negative."""
     documents = min(documents, size)
     return math.log1p((size - documents + 0.5) / (documents + 0.5))
+
+
+def _each(sql: str, params: Sequence[str]) -> Condition:
+    """A condition that holds for each of its parameters."""
+    return reduce(and_, (Condition(sql, (param,)) for param in params), NOTHING)
 
 
 def phrase_sql(lexemes: Sequence[Lexeme]) -> str:

@@ -86,11 +86,13 @@ def test_facets_of_the_whole_catalogue_are_kept_and_those_of_a_part_are_not(
 def test_a_new_category_is_among_the_facets_at_once(
     make_product: Any, make_category: Any, client: Client
 ) -> None:
-    def categories() -> dict[str, int]:
-        answer = client.get("/api/search/", {"q": "hammer", "facets": "category"}).json()
+    def categories(**params: str) -> dict[str, int]:
+        answer = client.get("/api/search/", {"facets": "category", **params}).json()
         return {value["value"]: value["count"] for value in answer["facets"]["category"]}
 
     make_product("Claw hammer", category=make_category("Tools"))
-    assert categories() == {"tools": 1}
+    assert categories(q="hammer") == categories(q="") == {"tools": 1}
+    make_category("Empty")
+    assert categories(q="", category="empty") == {"tools": 1, "empty": 0}
     make_product("Sledge hammer", category=make_category("Tools", "Heavy"))
-    assert categories() == {"tools": 2, "heavy": 1}
+    assert categories(q="hammer") == {"tools": 2, "heavy": 1}
