@@ -165,9 +165,8 @@ class TestWorker:
         additions.work()
         addition.refresh_from_db()
         assert addition.error == ""  # another worker is at it
-        with (
-            session.cursor() as cursor
-        ):  # PostgreSQL ends a closed connection, and its locks, in its own time
+        with session.cursor() as cursor:
+            # PostgreSQL ends a closed connection, and its locks, in its own time.
             cursor.execute("SELECT pg_advisory_unlock_all()")
         additions.work()
         addition.refresh_from_db()
