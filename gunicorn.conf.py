@@ -1,7 +1,7 @@
 """How the web server runs; gunicorn reads this file by itself. Its command line goes before.
 
 Python computes in one thread of a process at a time, so there is a process for each core; beyond four, memory (about
-330 MB each, most of it the model) is better spent on purpose.
+350 MB each, most of it the model) is better spent on purpose.
 """
 
 import os

@@ -37,11 +37,13 @@ SHAPE_STEP = 8
 SHORT_STEP = 4
 SHORT = 32
 
-# Queries of at most so many tokens are padded to as many, for a graph of this one shape: OpenVINO prepares its graph
+# Queries of at most so many tokens are padded to as many, for graphs of one shape each: OpenVINO prepares its graph
 # anew whenever a text has another shape than the one before, which takes half as long as to encode it.
 QUERY_TOKENS = 12
-# From here on, to encode queries together is worth that.
-TOGETHER = 3
+# One graph is for a query alone, one for so many: half of what one takes is to read the model's weights.
+TOGETHER = 4
+# For fewer, the graph for one is as fast.
+WORTH_IT = 3
 
 
 class OpenVinoEncoder(Encoder):
@@ -51,7 +53,7 @@ class OpenVinoEncoder(Encoder):
         folder = _converted(name, revision)
         about = json.loads((folder / "about.json").read_text())
         self._folder = folder
-        self._query_graph: _Graph | None = None
+        self._query_graphs: dict[int, _Graph] = {}  # by how many queries they encode
         self._answers_queries = False
         self._preparing = threading.Lock()
         self.dimensions: int = about["dimensions"]
@@ -92,17 +94,20 @@ class OpenVinoEncoder(Encoder):
         )
 
     def prepare_for_queries(self) -> None:
-        """Make the graph for one query of QUERY_TOKENS; only who answers queries has it.
+        """Make the graphs for queries of QUERY_TOKENS; only who answers queries has them.
 
-        It is compiled each time: from OpenVINO's cache it would take three times the memory, where this way most of
-        its weights are pages of the model's file.
+        They are compiled each time: from OpenVINO's cache one would take three times the memory, where this way most
+        of its weights are pages of the model's file.
         """
         with self._preparing:
-            if self._query_graph is None:
-                core = openvino.Core()
-                model = core.read_model(str(self._folder / "model.xml"))
-                model.reshape({name: [1, QUERY_TOKENS] for name in self._inputs})
-                self._query_graph = _Graph(core.compile_model(model, "CPU", self._config))
+            if not self._query_graphs:
+                self._query_graphs = {number: self._query_graph(number) for number in (1, TOGETHER)}
+
+    def _query_graph(self, number: int) -> "_Graph":
+        core = openvino.Core()
+        model = core.read_model(str(self._folder / "model.xml"))
+        model.reshape({name: [number, QUERY_TOKENS] for name in self._inputs})
+        return _Graph(core.compile_model(model, "CPU", self._config))
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """See Encoder.encode."""
@@ -111,18 +116,31 @@ class OpenVinoEncoder(Encoder):
         return self._encoded(self._tokenizer.encode_batch(list(texts)))
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """See Encoder.encode_queries. The first queries do not wait for their graph."""
+        """See Encoder.encode_queries. The first queries do not wait for their graphs."""
         encodings = self._tokenizer.encode_batch([self.query_prompt + text for text in texts])
         if not encodings:
             return self.encode([])
         if not self._answers_queries:
             self._answers_queries = True
-            threading.Thread(target=self.prepare_for_queries, name="query-graph").start()
-        are_short = all(len(encoding.ids) <= QUERY_TOKENS for encoding in encodings)
-        if self._query_graph is None or len(texts) >= TOGETHER or not are_short:
+            threading.Thread(target=self.prepare_for_queries, name="query-graphs").start()
+        if not self._query_graphs:
             return self._encoded(encodings)
-        features = [self._features([one], QUERY_TOKENS) for one in encodings]
-        return np.concatenate([self._query_graph.infer(one) for one in features])
+        are_short = np.array([len(encoding.ids) <= QUERY_TOKENS for encoding in encodings])
+        short, long = np.flatnonzero(are_short), np.flatnonzero(~are_short)
+        vectors = np.empty((len(encodings), self.dimensions), dtype=np.float32)
+        for group in (short[at : at + TOGETHER] for at in range(0, len(short), TOGETHER)):
+            vectors[group] = self._short_queries([encodings[place] for place in group])
+        if len(long):
+            vectors[long] = self._encoded([encodings[place] for place in long])
+        return vectors
+
+    def _short_queries(self, encodings: Sequence[Encoding]) -> Vectors:
+        """Vectors of up to TOGETHER texts of up to QUERY_TOKENS."""
+        if len(encodings) < WORTH_IT:
+            alone = [self._query_graphs[1].infer(self._features([one], QUERY_TOKENS)) for one in encodings]
+            return np.concatenate(alone)
+        filled = [*encodings, *[encodings[0]] * (TOGETHER - len(encodings))]
+        return self._query_graphs[TOGETHER].infer(self._features(filled, QUERY_TOKENS))[: len(encodings)]
 
     def _encoded(self, encodings: Sequence[Encoding]) -> Vectors:
         """Vectors of texts together, padded to the longest.

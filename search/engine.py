@@ -58,11 +58,7 @@ def _search(query: SearchQuery) -> SearchResult:
     check(query)
     watch = Stopwatch()
     parsed = parse(query.text)
-    encoded = None
-    if query.mode is Mode.SEMANTIC:
-        # Nothing else takes long. In a hybrid search the candidates do, and the words before them are found twice as
-        # fast while the model does not compute.
-        (encoded,) = _encodings([(query, parsed)])
+    (encoded,) = _encodings([(query, parsed)])
     return _answer(query, parsed, encoded, watch)
 
 
@@ -136,9 +132,18 @@ class _Encodings:
         except EncodingUnavailableError as error:
             self._error = error
 
+    def begin(self) -> None:
+        """Have them encoded, where that can be done."""
+        if self._error is None:
+            try:
+                self.vectors.begin()
+            except EncodingUnavailableError as error:
+                self._error = error
+
     @cached_property
     def found(self) -> list[Encoded]:
         """One for each text; None where the model cannot be used."""
+        self.begin()
         try:
             if self._error is not None:
                 raise self._error
@@ -158,6 +163,11 @@ class _Encoding:
         self._together = together
         self._place = place
 
+    def begin(self) -> None:
+        """Have it made while something else is done."""
+        if self._together is not None:
+            self._together.begin()
+
     def __call__(self) -> Encoded:
         """Wait for it."""
         return None if self._together is None else self._together.found[self._place]
@@ -169,7 +179,7 @@ class _Encoding:
 
 
 def _encodings(pairs: Sequence[tuple[SearchQuery, ParsedText]]) -> list[_Encoding]:
-    """The vectors of queries, of which those that need one are being encoded."""
+    """The vectors of queries, of which those that need one can be encoded."""
     found = [_Encoding()] * len(pairs)
     wanting: dict[int | None, list[int]] = defaultdict(list)
     for place, (query, parsed) in enumerate(pairs):
@@ -195,11 +205,13 @@ def _wants_vector(query: SearchQuery, parsed: ParsedText) -> bool:
     return query.mode is not Mode.KEYWORD and bool(parsed.wanted)
 
 
-def _answer(
-    query: SearchQuery, parsed: ParsedText, encoded: _Encoding | None, watch: Stopwatch
-) -> SearchResult:
-    """Answer a parsed query when it has its turn; `encoded` is its vector where that is being made already."""
+def _answer(query: SearchQuery, parsed: ParsedText, encoded: _Encoding, watch: Stopwatch) -> SearchResult:
+    """Answer a parsed query when it has its turn."""
     with turns.turn(), watch.timing("retrieve"):
+        if query.mode is Mode.SEMANTIC:
+            # Nothing else takes long. In a hybrid search the candidates do, and the words before them are found twice
+            # as fast while the model does not compute.
+            encoded.begin()
         scope = resolve(query.filters)
         rulebook = rulebook_for(query)
         lexical = analyse(parsed, query.text, rulebook)
@@ -208,8 +220,8 @@ def _answer(
         if corrected is not None:
             parsed = replace(parsed, words=tuple(corrected.split()), ends_inside_a_word=False)
             lexical = analyse(parsed, corrected, rulebook)
-        if encoded is None or corrected is not None:
             (encoded,) = _encodings([(query, parsed)])
+        encoded.begin()
         if not parsed.wanted:
             page = browse.page_of(query, scope, lexical.constraint("p"), rules)
         else:

@@ -5,7 +5,7 @@ Only vectors are kept, never failures.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -36,12 +36,19 @@ def key_of(model: EmbeddingModel, text: str) -> Key:
     )
 
 
-def remembered(key: Key) -> Vector | None:
-    """The vector `(d,)` that this process has met lately."""
+def found(keys: Collection[Key], dimensions: int) -> dict[Key, Vector]:
+    """The vectors `(d,)` that are in either place."""
+    here = remembered(keys)
+    return here | shared([key for key in keys if key not in here], dimensions)
+
+
+def remembered(keys: Iterable[Key]) -> dict[Key, Vector]:
+    """Those vectors `(d,)` that this process has met lately."""
     with _lock:
-        if key in _recent:
+        met = [key for key in dict.fromkeys(keys) if key in _recent]
+        for key in met:
             _recent.move_to_end(key)
-        return _recent.get(key)
+        return {key: _recent[key] for key in met}
 
 
 def remember(vectors: Mapping[Key, Vector]) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from catalog.models import Product
 from embeddings.encoders import Encoder
 from embeddings.exceptions import ModelUnavailableError
 from embeddings.models import EmbeddingModel
-from search import encoding, vector_cache
+from search import encoding, engine, vector_cache
 from search.engine import search_products
 from search.exceptions import EncodingUnavailableError
-from search.query import SearchQuery
+from search.query import Mode, SearchQuery
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +30,7 @@ class ScriptedEncoder(Encoder):
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.batches: list[list[str]] = []
         self.error: Exception | None = None
         self.go_on = threading.Event()
         self.go_on.set()
@@ -39,6 +41,7 @@ class ScriptedEncoder(Encoder):
     def encode(self, texts: Sequence[str]) -> Any:
         self.go_on.wait(10)
         self.asked += texts
+        self.batches.append(list(texts))
         if self.error is not None:
             raise self.error
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
@@ -221,6 +224,68 @@ def test_queries_that_wait_are_encoded_together(model: EmbeddingModel, encoder: 
     for thread in threads:
         thread.join()
     assert sorted(encoder.asked) == [f"query {number}" for number in range(8)]
+
+
+def test_a_batch_takes_along_those_that_will_be_needed(
+    model: EmbeddingModel, encoder: ScriptedEncoder
+) -> None:
+    later = [encoding.QueryVectors(model, [text]) for text in ("drill", "saw")]
+    assert encoder.asked == []
+    encoding.query_vectors(model, ["hammer"])
+    assert encoder.batches == [["hammer", "drill", "saw"]]
+    for vectors in later:
+        assert vectors.result()[0][0] == 1.0
+    assert len(encoder.batches) == 1
+
+
+def test_enough_of_those_that_will_be_needed_are_reason_for_a_batch(
+    model: EmbeddingModel, encoder: ScriptedEncoder
+) -> None:
+    texts = ["drill", "saw", "hammer"]
+    later = [encoding.QueryVectors(model, [text]) for text in texts]
+    assert later[-1]._job is not None
+    later[-1]._job.done.result(10)
+    assert encoder.batches == [["hammer", "drill", "saw"]]
+    assert len(texts) == encoding.TAKEN_ALONG - 1
+
+
+def test_however_many_will_be_needed_each_is_encoded_once(
+    model: EmbeddingModel, encoder: ScriptedEncoder
+) -> None:
+    texts = [f"query {number}" for number in range(2 * encoding.MAX_BATCH)]
+    many = [encoding.QueryVectors(model, [text]) for text in texts]
+    for vectors in many:
+        vectors.begin()
+        vectors.begin()
+        vectors.result()
+    assert sorted(encoder.asked) == sorted(texts)
+
+
+def test_what_was_made_while_a_query_waited_is_not_made_again(
+    model: EmbeddingModel, encoder: ScriptedEncoder
+) -> None:
+    waiting = encoding.QueryVectors(model, ["drill", "saw"])
+    many = ["drill", "hammer", "nail", "bolt"]
+    encoding.query_vectors(model, many)
+    waiting.result()
+    assert encoder.batches == [many, ["saw"]]
+
+
+@pytest.mark.parametrize("mode", [Mode.HYBRID, Mode.SEMANTIC])
+def test_a_search_that_waits_for_its_turn_is_encoded_with_the_one_that_has_it(
+    mode: Mode, model: EmbeddingModel, encoder: ScriptedEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = ["saw"]
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        if others:  # came later, and is let in first
+            search_products(SearchQuery(others.pop(), mode=mode))
+        yield
+
+    monkeypatch.setattr(engine.turns, "turn", turn)
+    assert not search_products(SearchQuery("nail", mode=mode)).degraded
+    assert encoder.batches == [["saw", "nail"]]
 
 
 def test_while_redis_is_away_vectors_are_made_and_it_is_asked_once(
