@@ -48,7 +48,12 @@ class _Job:
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
     looks_up: bool = True  # False: the model is to be used, whatever Redis has
-    is_queued: bool = False  # the encoder's thread will come to it
+    is_queued: bool = False
+
+    def begin(self) -> None:
+        """The encoder's thread will come to it."""
+        self.is_queued = True
+        self.began = time.monotonic()
 
 
 class QueryEncoder:
@@ -71,36 +76,40 @@ class QueryEncoder:
         self._jobs.put(job)
         self.result(job, timeout_s)
 
-    def announce(self, model: EmbeddingModel, texts: Mapping[Key, str]) -> _Job:
+    def announce(self, model: EmbeddingModel, texts: Mapping[Key, str], deadline_s: float) -> _Job:
         """Have texts encoded when that costs little, or `begin` is called."""
         job = _Job(model, texts)
         with self._lock:
+            if self._is_stuck(deadline_s):
+                return job  # `begin` says so; nothing piles up meanwhile
             if _size([job, *self._announced]) < TAKEN_ALONG - 1:
                 self._announced.append(job)
             else:
                 self._queue(job)
         return job
 
-    def begin(self, job: _Job, deadline_s: float | None) -> None:
+    def begin(self, job: _Job, deadline_s: float) -> None:
         """Have a job done now. Raises EncodingUnavailableError where that will not be by the deadline."""
-        job.began = time.monotonic()
-        stuck_for = job.began - (self._busy_since or job.began)
-        if deadline_s is not None and stuck_for > deadline_s and not job.done.done():
+        if self._is_stuck(deadline_s) and not job.done.done():
             raise EncodingUnavailableError("The embedding model is busy for longer than a query may wait.")
         with self._lock:
-            if not job.is_queued:
+            if job in self._announced:
                 self._announced.remove(job)
+            if not job.is_queued:
                 self._queue(job)
 
+    def _is_stuck(self, deadline_s: float) -> bool:
+        now = time.monotonic()
+        return now - (self._busy_since or now) > deadline_s
+
     def _queue(self, job: _Job) -> None:
-        job.is_queued = True
+        job.begin()
         self._jobs.put(job)
 
-    def result(self, job: _Job, deadline_s: float | None) -> dict[Key, Vector]:
+    def result(self, job: _Job, deadline_s: float) -> dict[Key, Vector]:
         """The vectors of a job. Raises EncodingUnavailableError `deadline_s` after it began at the latest."""
         try:
-            left_s = None if deadline_s is None else max(0.0, job.began + deadline_s - time.monotonic())
-            return job.done.result(left_s)
+            return job.done.result(max(0.0, job.began + deadline_s - time.monotonic()))
         except FutureTimeoutError as error:
             job.done.cancel()
             raise EncodingUnavailableError("The embedding model did not answer in time.") from error
@@ -121,7 +130,7 @@ class QueryEncoder:
             with self._lock:
                 while self._announced and _size(jobs) < TAKEN_ALONG:
                     jobs.append(self._announced.pop(0))
-                    jobs[-1].is_queued = True
+                    jobs[-1].begin()
             self._encode_jobs([job for job in jobs if job.done.set_running_or_notify_cancel()])
             self._busy_since = None
 
@@ -205,9 +214,9 @@ class QueryVectors:
         self._found = vector_cache.remembered(self._keys)
         missing = {key: text for key, text in zip(self._keys, texts, strict=True) if key not in self._found}
         self._encoder = _this_process()
-        self._job = self._encoder.announce(model, missing) if missing else None
+        self._job = self._encoder.announce(model, missing, self._deadline_s) if missing else None
         self._has_begun = False
-        self.took_ms = 0.0  # that they were waited for
+        self.took_ms = 0.0  # to make them
 
     def begin(self) -> None:
         """Have them made now. Raises EncodingUnavailableError."""
@@ -221,7 +230,7 @@ class QueryVectors:
         if self._job is not None:
             job, self._job = self._job, None
             self._found |= self._encoder.result(job, self._deadline_s)
-            self.took_ms = max(0.0, 1000 * ((job.ended or time.monotonic()) - job.began))
+            self.took_ms = 1000 * ((job.ended or time.monotonic()) - job.began)
             add_timing("encode", self.took_ms)
         return [self._found[key] for key in self._keys]
 

@@ -5,51 +5,46 @@ Where the filter keeps few rows, all of them are compared (exact); where it keep
 until enough rows have passed; and if that comes back short, all rows are compared after all.
 """
 
-import json
 import math
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 from django.conf import settings
 
+from search.comparison import compare_all, compare_together, looks_at_copies
+from search.neighbourhood import WALK_SETTINGS, Neighbourhood
 from search.scope import NOTHING, Condition, Scope, any_of
+from search.selectivity import rows_kept, share_of
 from search.similarities import Similarities
-from search.statements import GIN_SETTINGS, Kind, fetch, fetch_columns, fetch_together
-from search.terms import catalogue_size
+from search.statements import GIN_SETTINGS, Kind, fetch_columns, fetch_together
 from search.trace import Route, stage, took
 from search.vectors import COLUMNS, NOBODY, Neighbours, Vector, VectorSpace, as_neighbours, vector_literal
 
 CATEGORY_EXACT_FACTOR = 3
-# A walk through the graph may take this many times the rows that a filter without bearing on the query would take.
-WALK_PATIENCE = 1.5
-# So many rows more are taken than the share that a filter keeps of SEARCH_FILTERED_ROWS: few say little.
-FILTERED_MARGIN = 100
 # Under a filter the graph is walked in strides that are longer by this: as right with a third fewer rows.
 FILTERED_STRIDE = 3
+LONGEST_STRIDE = 1000  # pgvector allows no longer one
+# From this share on, one stride is enough: so long that this part of what should pass in it is enough, and this many
+# times the rows that are asked for, for the graph does not offer the nearest first.
+WIDE_SHARE = 0.25
+STRIDE_YIELD = 0.8
+WIDE_SURPLUS = 1.25
+# Below it, so many rows more are taken than the share of SEARCH_FILTERED_ROWS that a filter keeps: few say little.
+FILTERED_MARGIN = 100
+# A walk through the graph may take this many times the rows that a filter without bearing on the query would take:
+# more where to compare all rows instead takes long.
+WALK_PATIENCE = 1.5
+WIDE_PATIENCE = 3
 # From this share on, a brand is looked up for each row instead of hashing the ids of its products.
 LOOK_UP_SHARE = 0.25
-# A row's own copy of the price is looked at where the price keeps at least one of so many rows of the categories.
-PRICE_COPY_FACTOR = 30
-# Whether a query fits the categories asked for is seen from so many of the nearest products of all: at least this
-# part of the share that the filter keeps of the catalogue must be among them.
-PROBE_ROWS = 40
-PROBE_FIT = 0.5
-# Shoppers use the same filters again and again.
-ESTIMATE_LASTS_S = 60.0
-
-# Other processes would take longer to start than these rows take to compare.
-EXACT_SETTINGS = {
-    "jit": "off",
-    "max_parallel_workers_per_gather": 0,
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-}
-WALK_SETTINGS = {"jit": "off", "enable_seqscan": "off", "enable_sort": "off"}
+# A query fits categories where its nearest products of all hold at least this part of the share that the categories
+# hold of the catalogue. Where those are at least so much of the nearest, they are taken from them.
+FIT = 0.5
+NEAR_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,7 @@ class _Way:
 
     is_exact: bool  # every row that the filters keep is compared
     share: float  # of all products, that the filters keep
+    is_near: bool = False  # most of the nearest products of all are within the filters
 
 
 def nearest(
@@ -99,33 +95,44 @@ def nearest_in_each(
         took(Route.EXACT)
         return found
     literal, other = vector_literal(vector), _constrained(constraint & required, exclude)
+    around = Neighbourhood(space, literal)
     # Many have what is required, so that only the filters can make few of them.
-    ways = {scope: _way(space, literal, scope, NOTHING if required.sql else constraint) for scope in scopes}
-    compared = _compared_together(space, literal, ways, other, limit)
+    ways = {scope: _way(around, scope, NOTHING if required.sql else constraint) for scope in scopes}
+    compared = _compared(space, literal, ways, other, limit)
 
     def compare(scope: Scope) -> Neighbours:
         if scope not in compared:
             if required.sql and not ways[scope].is_exact:
                 (compared[scope],) = those_having([scope]) or [NOBODY]
             else:
-                compared[scope] = _compared(space, literal, scope, other, limit)
+                compared[scope] = compare_all(space, literal, scope, other, limit)
         return compared[scope]
 
-    return [_nearest(space, literal, scope, limit, other, ways[scope], compare) for scope in scopes]
+    def find(scope: Scope) -> Neighbours:
+        if (
+            ways[scope].is_near
+            and not other.sql
+            and (near := around.nearest_within(scope, limit)) is not None
+        ):
+            took(Route.INDEX)
+            return near
+        return _nearest(space, literal, scope, limit, other, ways[scope], compare)
+
+    return [find(scope) for scope in scopes]
 
 
-def _compared_together(
+def _compared(
     space: VectorSpace, literal: str, ways: Mapping[Scope, _Way], other: Condition, limit: int
 ) -> dict[Scope, Neighbours]:
     """The nearest within those scopes whose rows are compared category by category."""
     alike: dict[tuple[int, ...], list[Scope]] = defaultdict(list)
     for scope, way in ways.items():
-        if way.is_exact and scope.category_ids is not None and _looks_at_copies(scope):
+        if way.is_exact and scope.category_ids is not None and looks_at_copies(scope):
             alike[scope.category_ids].append(scope)
     compared: dict[Scope, Neighbours] = {}
     for together in alike.values():
-        found = _exact(space, literal, [scope.condition("e") for scope in together], other, limit)
-        compared |= zip(together, found, strict=True)
+        if len(together) > 1:
+            compared |= compare_together(space, literal, together, other, limit)
     return compared
 
 
@@ -165,11 +172,18 @@ def _nearest_of_those(
     ]
 
 
-def _way(space: VectorSpace, literal: str, scope: Scope, constraint: Condition) -> _Way:
-    kept = _rows_kept(scope, constraint)
-    share = 1.0 if kept is None else min(1.0, kept / catalogue_size())
-    is_exact = kept is not None and kept <= _exact_rows(scope)
-    return _Way(is_exact or not _fits(space, literal, scope, share), share)
+def _way(around: Neighbourhood, scope: Scope, constraint: Condition) -> _Way:
+    kept = rows_kept(scope, constraint)
+    share = share_of(kept)
+    if kept is not None and kept <= _exact_rows(scope):
+        return _Way(True, share)
+    if scope.category_ids is None:
+        return _Way(False, share)
+    unbranded = scope.without("brand")
+    near = around.share_within(unbranded)
+    if near < FIT * (share if unbranded == scope else share_of(rows_kept(unbranded, constraint))):
+        return _Way(True, share)  # the graph leads elsewhere
+    return _Way(False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
 
 
 def _nearest(
@@ -206,34 +220,6 @@ def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:
     return other
 
 
-def _rows_kept(scope: Scope, constraint: Condition) -> int | None:
-    """How many products the filters keep, about; None where there are no filters."""
-    if scope.is_open and not constraint.sql:
-        return None
-    return _estimate(scope, constraint, int(time.monotonic() / ESTIMATE_LASTS_S))
-
-
-@lru_cache(maxsize=1_000)
-def _estimate(scope: Scope, constraint: Condition, _period: int) -> int:
-    """The planner's estimate of the rows that filters keep, looked up once in a period.
-
-    It costs half a millisecond and is close, where counting may read the whole table. It only chooses the way: an
-    index scan that comes back short is done again exactly.
-    """
-    where = scope.condition("x") & constraint
-    ((plan,),) = fetch(
-        f"EXPLAIN (FORMAT JSON) SELECT FROM catalog_product AS x WHERE {where.sql}", where.params
-    )
-    if isinstance(plan, str):
-        plan = json.loads(plan)
-    return int(plan[0]["Plan"]["Plan Rows"])
-
-
-def forget_estimates() -> None:
-    """Ask the planner again at the next search."""
-    _estimate.cache_clear()
-
-
 def _exact_rows(scope: Scope) -> int:
     """Up to how many rows comparing all of them is best.
 
@@ -243,88 +229,9 @@ def _exact_rows(scope: Scope) -> int:
     return settings.SEARCH_EXACT_ROWS * (CATEGORY_EXACT_FACTOR if scope.category_ids is not None else 1)
 
 
-def _fits(space: VectorSpace, literal: str, scope: Scope, share: float) -> bool:
-    """Whether the vector's neighbourhood has its part of the categories asked for: else the graph leads elsewhere."""
-    if scope.category_ids is None:
-        return True
-    where = _walked(scope, share)
-    ((kept,),) = fetch(
-        f"SELECT count(*) FILTER (WHERE {where.sql}) FROM (SELECT e.* FROM {space.table}"
-        f" ORDER BY {space.distance} LIMIT %s) AS e",
-        (*where.params, literal, PROBE_ROWS),
-        {**WALK_SETTINGS, "hnsw.ef_search": PROBE_ROWS},
-    )
-    return int(kept) >= PROBE_FIT * share * PROBE_ROWS
-
-
 def _neighbours(sql: str, params: Sequence[Any], planner: Mapping[str, object] | None = None) -> Neighbours:
     """Run a statement that selects `VectorSpace.columns`."""
     return as_neighbours(*fetch_columns(COLUMNS, sql, params, planner))
-
-
-def _compared(space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int) -> Neighbours:
-    """Compare every row that the filters keep.
-
-    Rows of a category lie next to each other, and looking at the price in each of them takes half a microsecond. For
-    brands, and for prices that keep next to nothing of a category, products are found through the catalogue's indexes,
-    which takes three microseconds for each that is kept: their ids go into one array, in whose order the index on
-    vectors is read once, where a join would look each one up.
-    """
-    if _looks_at_copies(scope):
-        where = scope.condition("e")
-    else:
-        chosen = scope.condition("b", with_active=False)
-        where = Condition(
-            f"e.is_active AND e.product_id = ANY(ARRAY(SELECT b.id FROM catalog_product AS b WHERE {chosen.sql}))",
-            chosen.params,
-        )
-    (found,) = _exact(space, literal, [where], other, limit)
-    return found
-
-
-def _exact(
-    space: VectorSpace, literal: str, within: Sequence[Condition], other: Condition, limit: int
-) -> list[Neighbours]:
-    """Compare rows `e` once, and put those in order that satisfy each of several conditions.
-
-    Of each row only the vector and the filters' columns are read; the others, which lie behind them, are those of the
-    rows found. Without the cast of `VectorSpace.distance` no HNSW index can be meant, and a seventh of the time is
-    saved.
-    """
-    where = any_of(within) & other
-    # What is read once becomes part of what reads it: only several conditions need a mark.
-    marks = [Condition(f", {one.sql}", one.params) for one in within] if len(within) > 1 else []
-    names = ", ".join(["place", "distance", *(f"in{number}" for number in range(len(marks)))])
-    best = " UNION ALL ".join(
-        f"(SELECT {number}::smallint AS scope, place, distance FROM m {f'WHERE in{number}' if marks else ''}"
-        " ORDER BY distance LIMIT %s)"
-        for number in range(len(within))
-    )
-    scopes, *columns = fetch_columns(
-        (Kind.PLACE, *COLUMNS),
-        f"WITH m({names}) AS (SELECT e.ctid, e.vector <=> %s::halfvec{''.join(mark.sql for mark in marks)}"
-        f" FROM {space.table} AND {where.sql})"
-        f" SELECT found.scope, e.product_id, found.distance, e.category_id FROM ({best}) AS found"
-        " JOIN embeddings_productembedding AS e ON e.ctid = found.place ORDER BY found.distance, e.product_id DESC",
-        (
-            literal,
-            *(param for mark in marks for param in mark.params),
-            *where.params,
-            *(limit for _ in within),
-        ),
-        EXACT_SETTINGS,
-    )
-    return [as_neighbours(*(column[scopes == number] for column in columns)) for number in range(len(within))]
-
-
-def _looks_at_copies(scope: Scope) -> bool:
-    """Whether the rows of the categories asked for are looked through for those that satisfy the other filters."""
-    if scope.without("category").is_open:
-        return True
-    if scope.category_ids is None or scope.brands:
-        return False
-    kept, inside = (_rows_kept(one, NOTHING) for one in (scope, scope.without("price")))
-    return PRICE_COPY_FACTOR * (kept or 0) >= (inside or 0)
 
 
 def _walked(scope: Scope, share: float) -> Condition:
@@ -349,19 +256,16 @@ def _by_index(
 ) -> Neighbours:
     """Walk the HNSW graph until enough rows have passed the filters, then put them in order.
 
-    The first rows that the graph offers under a filter are not always the nearest, so it is walked over as many as
-    SEARCH_FILTERED_ROWS of all products, of which the filter keeps about `share`. Where that takes several times as
-    long as it should, what is kept lies far from the vector, and nothing is returned: the graph would be walked
-    almost to its end. Relaxed order returns rows in batches, which the planner takes for one sorted list, hence
-    the `+ 0`.
+    The first rows that the graph offers under a filter are not always the nearest, so that it is walked over more of
+    them. Where that takes several times as long as it should, what is kept lies far from the vector, and nothing is
+    returned: the graph would be walked almost to its end. Relaxed order returns rows in batches, which the planner
+    takes for one sorted list, hence the `+ 0`.
     """
     where = _walked(scope, share) & other
     is_open = scope.is_open and not other.sql
-    if is_open:
-        fetched = max(limit, settings.SEARCH_EF_SEARCH)
-    else:
-        fetched = max(limit, FILTERED_MARGIN + math.ceil(share * settings.SEARCH_FILTERED_ROWS))
-    patience = math.ceil(WALK_PATIENCE * fetched / max(share, 1e-6))
+    stride, fetched = _length_of_walk(limit, share, is_open)
+    patience = WIDE_PATIENCE if share >= WIDE_SHARE and scope.category_ids is None else WALK_PATIENCE
+    longest = math.ceil(patience * fetched / max(share, 1e-6))
     found = _neighbours(
         f"SELECT * FROM (SELECT {space.columns} FROM {space.table} AND {where.sql}"
         " ORDER BY distance LIMIT %s) AS walked ORDER BY distance + 0, product_id DESC",
@@ -369,11 +273,26 @@ def _by_index(
         {
             **WALK_SETTINGS,
             "hnsw.iterative_scan": "relaxed_order",
-            "hnsw.ef_search": min(
-                1000, max(limit, settings.SEARCH_EF_SEARCH * (1 if is_open else FILTERED_STRIDE))
-            ),
-            "hnsw.max_scan_tuples": min(settings.SEARCH_MAX_SCAN_TUPLES, patience),
+            "hnsw.ef_search": min(LONGEST_STRIDE, stride),
+            "hnsw.max_scan_tuples": min(settings.SEARCH_MAX_SCAN_TUPLES, longest),
             "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
         },
     )
     return found.first(limit) if is_open or len(found) == fetched else NOBODY
+
+
+def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
+    """How many rows the graph is walked over at a time, and how many that pass the filters are taken.
+
+    A filter that keeps nearly everything asks for little more than none at all; to begin a second stride for the last
+    few rows takes as long as the first.
+    """
+    rows = settings.SEARCH_EF_SEARCH
+    if is_open:
+        return max(limit, rows), max(limit, rows)
+    if share < WIDE_SHARE:
+        taken = FILTERED_MARGIN + math.ceil(share * settings.SEARCH_FILTERED_ROWS)
+        return max(limit, rows * FILTERED_STRIDE), max(limit, taken)
+    taken = math.ceil(WIDE_SURPLUS * limit)
+    stride = max(taken / share / STRIDE_YIELD, rows * min(FILTERED_STRIDE, share**-2))
+    return math.ceil(stride), max(taken, math.ceil(STRIDE_YIELD * share * stride))

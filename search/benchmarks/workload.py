@@ -16,6 +16,8 @@ from search.scope import Scope
 
 # Shares of the catalogue that filters keep.
 SHARES = (0.001, 0.01, 0.05, 0.1, 0.27, 0.5)
+# Of the dearest: what a query asks for decides how much of it such a filter keeps.
+DEAR_SHARES = (0.1, 0.27, 0.5)
 # Up to this share a category filter is one category and a range of prices, beyond it several categories.
 ONE_CATEGORY = 0.02
 
@@ -118,7 +120,7 @@ def read_rows(model: EmbeddingModel) -> Rows:
 
 
 def filters(rows: Rows) -> list[Filter]:
-    """Filters by category (queries within and without), price, and brand; and none at all."""
+    """Filters by category (queries within and without), price, brand, and what is dear; and none at all."""
     everything = frozenset(int(category) for category in np.unique(rows.categories))
     found = [_filter("none", rows, Scope(), False, everything)]
     for share in SHARES:
@@ -132,6 +134,9 @@ def filters(rows: Rows) -> list[Filter]:
         scope = _brand_scope(rows, share)
         name = "brand" if scope.price_min is None else "brand + price"
         found.append(_filter(name, rows, scope, False, everything))
+    for share in DEAR_SHARES:
+        dear = Scope(price_min=Decimal(f"{np.quantile(rows.prices, 1 - share):.2f}"))
+        found.append(_filter("price at least", rows, dear, False, everything))
     # Of a small catalogue, a thousandth may be nothing.
     return [one for one in found if one.kept.any()]
 
@@ -142,8 +147,10 @@ def _filter(name: str, rows: Rows, scope: Scope, correlated: bool, topics: froze
         kept &= np.isin(rows.categories, scope.category_ids)
     if scope.brands:
         kept &= np.isin(rows.brands, scope.brands)
-    if scope.price_min is not None and scope.price_max is not None:
-        kept &= (rows.prices >= float(scope.price_min)) & (rows.prices <= float(scope.price_max))
+    if scope.price_min is not None:
+        kept &= rows.prices >= float(scope.price_min)
+    if scope.price_max is not None:
+        kept &= rows.prices <= float(scope.price_max)
     return Filter(name, scope, kept, correlated, topics)
 
 

@@ -76,9 +76,9 @@ class TestOnTheDemo:
             "facets",
         }
         assert wanted <= result.trace.stages_ms.keys()
+        # The query is encoded beside the others, or was before.
+        assert 0 <= result.trace.stages_ms.pop("encode") <= result.timings_ms["total"]
         assert all(ms > 0 for ms in result.trace.stages_ms.values())
-        # The query is encoded beside the others.
-        assert result.trace.stages_ms.pop("encode") <= result.timings_ms["total"]
         assert sum(result.trace.stages_ms.values()) <= result.timings_ms["total"]
 
     def test_a_narrow_filter_is_compared_row_by_row_whatever_its_facets_do(self) -> None:

@@ -200,6 +200,18 @@ def test_a_query_waits_no_longer_than_its_deadline(model: EmbeddingModel, encode
     assert encoding.query_vectors(model, ["hammer"], deadline_s=5)[0][0] == 1.0
 
 
+def test_while_the_model_hangs_queries_do_not_pile_up(
+    model: EmbeddingModel, encoder: ScriptedEncoder
+) -> None:
+    encoder.go_on.clear()
+    for number in range(50):
+        with pytest.raises(EncodingUnavailableError):
+            encoding.query_vectors(model, [f"query {number}"], 0.01)
+    encoder.go_on.set()
+    assert encoding.query_vectors(model, ["drill"], 10.0)[0][0] == 1.0
+    assert len(encoder.asked) < 10
+
+
 def test_search_degrades_to_words_and_recovers(
     model: EmbeddingModel, encoder: ScriptedEncoder, make_product: Callable[..., Product]
 ) -> None:

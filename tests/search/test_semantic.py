@@ -1,6 +1,7 @@
 """The semantic leg: right under every filter, and by the way that is meant."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from django.db import connection
 
 from catalog.models import Category, Product
-from search import semantic
+from search import comparison, semantic
 from search.analysis import analyse
 from search.encoding import active_model, query_vectors
 from search.lexical import keyword_candidates
@@ -125,6 +126,22 @@ def test_categories_that_the_query_does_not_fit_are_not_walked_through(
     assert trace.route is route
 
 
+@pytest.mark.parametrize("limit", [1, 20, 200])
+def test_the_less_a_filter_keeps_the_further_the_graph_is_walked(limit: int, settings: Any) -> None:
+    settings.SEARCH_EF_SEARCH, settings.SEARCH_FILTERED_ROWS = 200, 500
+    shares = [1.0, 0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.01]
+    walks = [semantic._length_of_walk(limit, share, is_open=False) for share in shares]
+    further = [taken / share for share, (_, taken) in zip(shares, walks, strict=True)]
+    assert sorted(further) == further
+    everything, all_taken = semantic._length_of_walk(limit, 1.0, is_open=True)
+    assert walks[0][0] <= 1.6 * everything  # a filter that keeps all takes little more than none
+    assert all_taken == everything
+    for share, (stride, taken) in zip(shares, walks, strict=True):
+        assert taken >= limit
+        if share >= semantic.WIDE_SHARE:
+            assert share * stride >= taken  # where what passes is spread evenly, one stride is enough
+
+
 def test_a_category_is_compared_through_its_own_index(space: VectorSpace, vector: Vector) -> None:
     scope = resolve(Filters(categories=("kitchen",)))
     (plan,) = [plan for plan in plans(lambda: nearest(space, vector, scope, 20)) if "vector" in plan]
@@ -140,7 +157,7 @@ def test_a_price_within_a_category_is_looked_at_beside_its_vectors(
     assert "using embedding_searchable" in plan
     assert "catalog_product" not in plan
     by_copies = nearest(space, vector, scope, 20)
-    monkeypatch.setattr(semantic, "PRICE_COPY_FACTOR", 0)  # as where next to nothing has the price
+    monkeypatch.setattr(comparison, "PRICE_COPY_FACTOR", 0)  # as where next to nothing has the price
     (plan,) = [plan for plan in plans(lambda: nearest(space, vector, scope, 20)) if "vector" in plan]
     assert "catalog_product" in plan
     assert nearest(space, vector, scope, 20).product_ids.tolist() == by_copies.product_ids.tolist()
@@ -156,6 +173,34 @@ def test_rows_of_a_category_are_compared_once_for_several_scopes(space: VectorSp
         assert neighbours.cosines == pytest.approx(alone.cosines)
     sent = plans(lambda: nearest_in_each(space, vector, several[:2], 20))
     assert len([plan for plan in sent if "embedding_searchable" in plan]) == 1
+
+
+def test_where_few_of_a_category_have_the_price_its_rows_are_compared_again(
+    space: VectorSpace, vector: Vector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kitchen = resolve(Filters(categories=("kitchen",)))
+    cheap = replace(kitchen, price_max=Product.objects.order_by("price").values_list("price", flat=True)[30])
+    monkeypatch.setattr(comparison, "rows_kept", lambda scope, constraint: 100)  # as if all of them had it
+    found = nearest_in_each(space, vector, [cheap, kitchen], 5)
+    for scope, neighbours in zip([cheap, kitchen], found, strict=True):
+        assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
+    sent = plans(lambda: nearest_in_each(space, vector, [cheap, kitchen], 5))
+    assert len([plan for plan in sent if "embedding_searchable" in plan]) == 2
+
+
+def test_categories_that_the_query_fits_are_found_among_the_nearest_of_all(
+    space: VectorSpace, vector: Vector, settings: Any
+) -> None:
+    settings.SEARCH_EXACT_ROWS = 0
+    tools = resolve(Filters(categories=("tools",)))
+    several = [replace(tools, price_max=Decimal(150)), replace(tools, price_min=Decimal(2)), tools]
+    found: list[Neighbours] = []
+    sent = plans(lambda: found.extend(nearest_in_each(space, vector, several, 5)))
+    assert len([plan for plan in sent if f"using {INDEX}" in plan]) == 2  # few, and many of them once
+    assert not any("embedding_searchable" in plan for plan in sent)
+    settings.SEARCH_EXACT_ROWS = 10_000
+    for scope, neighbours in zip(several, found, strict=True):
+        assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
 
 
 def test_a_filter_that_keeps_little_does_not(space: VectorSpace, vector: Vector) -> None:

@@ -1,0 +1,45 @@
+"""How many products filters keep, as PostgreSQL's planner sees it."""
+
+import json
+import time
+from functools import lru_cache
+
+from search.scope import Condition, Scope
+from search.statements import fetch
+from search.terms import catalogue_size
+
+# Shoppers use the same filters again and again.
+ESTIMATE_LASTS_S = 60.0
+
+
+def rows_kept(scope: Scope, constraint: Condition) -> int | None:
+    """How many products the filters keep, about; None where there are no filters."""
+    if scope.is_open and not constraint.sql:
+        return None
+    return _estimate(scope, constraint, int(time.monotonic() / ESTIMATE_LASTS_S))
+
+
+@lru_cache(maxsize=1_000)
+def _estimate(scope: Scope, constraint: Condition, _period: int) -> int:
+    """The planner's estimate of the rows that filters keep, looked up once in a period.
+
+    It costs half a millisecond and is close, where counting may read the whole table. It only chooses the way: an
+    index scan that comes back short is done again exactly.
+    """
+    where = scope.condition("x") & constraint
+    ((plan,),) = fetch(
+        f"EXPLAIN (FORMAT JSON) SELECT FROM catalog_product AS x WHERE {where.sql}", where.params
+    )
+    if isinstance(plan, str):
+        plan = json.loads(plan)
+    return int(plan[0]["Plan"]["Plan Rows"])
+
+
+def forget_estimates() -> None:
+    """Ask the planner again at the next search."""
+    _estimate.cache_clear()
+
+
+def share_of(kept: int | None) -> float:
+    """Which part (0..1) of the catalogue so many products are; None: all of it."""
+    return 1.0 if kept is None else min(1.0, kept / catalogue_size())
