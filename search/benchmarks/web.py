@@ -77,6 +77,7 @@ def server(workers: int | None = None, threads: int | None = None) -> Iterator[i
         "DATABASE_URL": scratch.url(),
         "SERVER_TIMING": "true",
         "SEARCH_THROTTLE_ANON": "",
+        "SEARCH_THROTTLE_SUGGEST": "",
         # Queries of a benchmark are nothing to keep for a day.
         "SEARCH_SHARED_CACHE": "60",
     }
