@@ -122,7 +122,8 @@ class OpenVinoEncoder(Encoder):
             return self.encode([])
         if not self._answers_queries:
             self._answers_queries = True
-            threading.Thread(target=self.prepare_for_queries, name="query-graphs").start()
+            # No daemon, as a thread of one would be: a process that ends while OpenVINO compiles is aborted.
+            threading.Thread(target=self.prepare_for_queries, name="query-graphs", daemon=False).start()
         if not self._query_graphs:
             return self._encoded(encodings)
         are_short = np.array([len(encoding.ids) <= QUERY_TOKENS for encoding in encodings])

@@ -57,9 +57,12 @@ class Neighbourhood:
         return len(self._few.within(scope)) / max(1, len(self._few))
 
     def nearest_within(self, scope: Scope, limit: int) -> Neighbours | None:
-        """The nearest that have them; None where too few of the nearest many do."""
+        """The nearest that have them; None where too few of the nearest many do, or are likely to."""
+        needed = SURPLUS * limit
+        if self.share_within(scope) * MANY < needed:
+            return None
         found = self._many.within(scope)
-        return found.first(limit) if len(found) >= SURPLUS * limit else None
+        return found.first(limit) if len(found) >= needed else None
 
     @cached_property
     def _few(self) -> PricedNeighbours:

@@ -1,11 +1,16 @@
 """Vectors do not depend on how many texts are encoded together, nor on which graph does it."""
 
+import os
+import subprocess
+import sys
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 
 from embeddings.encoders import encoder_for
+from embeddings.model_files import PACKAGED_MODEL
 from embeddings.models import EmbeddingModel
 from embeddings.openvino_encoder import QUERY_TOKENS, TOGETHER, WORTH_IT, OpenVinoEncoder
 
@@ -69,6 +74,22 @@ def test_the_first_query_does_not_wait_for_its_graphs(
     assert prepared.wait(10)
     monkeypatch.setattr(encoder, "_query_graphs", graphs)
     assert float((first * encoder.encode_queries(SHORT[:1])).sum()) > 0.999
+
+
+def test_a_process_may_end_while_graphs_are_made(encoder: OpenVinoEncoder, settings: Any) -> None:
+    # Queries are encoded in a daemon, whose threads are daemons unless they say otherwise.
+    script = f"""
+import threading, django
+django.setup()
+from embeddings.openvino_encoder import OpenVinoEncoder
+encoder = OpenVinoEncoder({PACKAGED_MODEL!r})
+thread = threading.Thread(target=encoder.encode_queries, args=(["drill"],), daemon=True)
+thread.start()
+thread.join()
+"""
+    environment = {**os.environ, "MODEL_CACHE_DIR": str(settings.MODEL_CACHE_DIR)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_the_models_of_several_processes_share_the_cores(encoder: OpenVinoEncoder) -> None:

@@ -15,6 +15,7 @@ from search import comparison, semantic
 from search.analysis import analyse
 from search.encoding import active_model, query_vectors
 from search.lexical import keyword_candidates
+from search.neighbourhood import MANY, Neighbourhood
 from search.parsing import parse
 from search.query import Filters
 from search.scope import Scope, resolve
@@ -23,7 +24,7 @@ from search.similarities import Similarities
 from search.statements import fetch_together
 from search.terms import forget_frequencies
 from search.trace import Route, tracing
-from search.vectors import Neighbours, Vector, VectorSpace, read_vectors
+from search.vectors import Neighbours, Vector, VectorSpace, read_vectors, vector_literal
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
 
@@ -201,6 +202,16 @@ def test_categories_that_the_query_fits_are_found_among_the_nearest_of_all(
     settings.SEARCH_EXACT_ROWS = 10_000
     for scope, neighbours in zip(several, found, strict=True):
         assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
+
+
+def test_what_cannot_be_among_the_nearest_of_all_is_not_looked_for_there(
+    space: VectorSpace, vector: Vector
+) -> None:
+    tools = resolve(Filters(categories=("tools",)))
+    around = Neighbourhood(space, vector_literal(vector))
+    assert around.share_within(tools) > 0.5
+    assert plans(lambda: around.nearest_within(tools, MANY)) == []
+    assert around.nearest_within(tools, MANY) is None
 
 
 def test_a_filter_that_keeps_little_does_not(space: VectorSpace, vector: Vector) -> None:
