@@ -160,7 +160,7 @@ def test_an_interrupted_import_keeps_what_it_wrote_and_says_so(tmp_path):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "run it again" in errors
     assert Product.objects.count() == 500
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from embeddings import pipeline
 from embeddings.models import BacklogSample, EmbeddingModel, EmbeddingRun, ProductEmbedding
-from search import encoding
+from search import encoding, kept
 from search.analytics import ids
 from search.benchmarks.admin_pages import Page, pages
 from search.lab import runs
@@ -161,6 +161,9 @@ def test_pages_take_as_many_queries_for_much_as_for_little(
 ) -> None:
     # The rulebook is looked after once a second by whichever page comes then.
     monkeypatch.setattr(book, "FRESH_FOR_S", 3600.0)
+    # What is looked up again after a while is looked up each time.
+    monkeypatch.setattr(encoding, "ACTIVE_MODEL_LASTS_S", 0.0)
+    monkeypatch.setattr(kept, "KEPT_FOR_S", 0.0)
     # What a process looks up once.
     ContentType.objects.get_for_models(*apps.get_models())
     counted = []
