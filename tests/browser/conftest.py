@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from config import tethered
 from embeddings.encoders import load_encoder
@@ -34,6 +34,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+# How long a page may take on a slow machine before it is called wrong.
+expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,6 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def browser() -> Iterator[Browser]:
     # Playwright's synchronous interface runs an event loop, in which Django refuses to touch the database.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    load_encoder(PACKAGED_MODEL)  # converted now: no page waits for that, and a worker starts as in a shop
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
@@ -142,7 +145,6 @@ def staff_page(page: Page) -> Page:
 @pytest.fixture
 def worker(live_server: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A real worker process on the tests' database."""
-    load_encoder(PACKAGED_MODEL)  # converted now, so that the worker starts as quickly as it does in a shop
     database = settings.DATABASES["default"]
     environment = {
         **os.environ,

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from catalog.models import Product
 from search.terms import refresh_terms
@@ -31,9 +32,11 @@ def shop(live_server: Any, make_product: MakeProduct, make_category: Callable[..
 
 
 def begin(page: Page, text: str, address: str = "/") -> None:
+    """Type a text, and wait until all of it has been answered: a slow machine is asked for its beginning as well."""
     page.goto(address)
     page.locator("#q").fill("")
-    page.locator("#q").press_sequentially(text)
+    with page.expect_response(f"**/api/suggest/?{urlencode({'q': text})}"):
+        page.locator("#q").press_sequentially(text)
 
 
 def test_the_arrows_walk_the_completions_and_escape_leaves_them(page: Page) -> None:
@@ -117,6 +120,28 @@ def test_one_question_is_asked_for_many_keys_and_a_late_answer_is_dropped(page: 
     field.fill("soup p")
     expect(page.get_by_role("option").first).to_have_text("soup pot")
     assert pending.value.failure == "net::ERR_ABORTED"
+
+
+def test_a_later_answer_leaves_active_what_was_walked_to(page: Page) -> None:
+    held: list[Route] = []
+    begin(page, "dri")
+    field, first = page.get_by_role("combobox"), page.get_by_role("option").first
+    field.press("ArrowDown")
+    expect(first).to_have_attribute("aria-selected", "true")
+
+    page.route("**/api/suggest/?q=drill", lambda route: held.append(route))
+    with page.expect_request("**/api/suggest/?q=drill"):
+        field.press_sequentially("ll")
+    expect(first).to_have_attribute("aria-selected", "false")  # who types on has left the list
+    expect(first).to_have_text("Drills category")
+    field.press("ArrowDown")
+    expect(first).to_have_attribute("aria-selected", "true")
+
+    held[0].continue_()
+    expect(first.locator("b")).to_have_text("s")  # the answer for "drill" is shown
+    expect(first).to_have_attribute("aria-selected", "true")
+    field.press("Enter")
+    page.wait_for_url("**/?category=drills")
 
 
 def test_what_nothing_begins_with_opens_nothing(page: Page) -> None:

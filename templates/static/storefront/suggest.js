@@ -9,6 +9,7 @@ class Completions {
     this.input = input;
     this.form = input.form;
     this.options = [];
+    this.suggestions = [];
     this.active = -1;
     this.list = this.make("ul", "completions");
     this.list.id = "completions";
@@ -63,6 +64,7 @@ class Completions {
 
   askSoon() {
     this.forget();
+    this.activate(-1); // who types on has left the list
     this.timer = window.setTimeout(() => this.ask(), Completions.PAUSE_MS);
   }
 
@@ -98,11 +100,18 @@ class Completions {
   }
 
   show(typed, suggestions) {
+    const active = this.suggestions[this.active];
     this.options = suggestions.map((suggestion, place) => this.option(typed, suggestion, place));
     this.suggestions = suggestions;
     this.list.replaceChildren(...this.options);
     this.open(suggestions.length > 0);
+    // Whoever has walked into the list when a later answer comes stays where they are, if that is still there.
+    this.activate(suggestions.findIndex((suggestion) => Completions.areSame(suggestion, active)));
     this.status.textContent = suggestions.length === 1 ? "1 suggestion" : `${suggestions.length} suggestions`;
+  }
+
+  static areSame(one, other) {
+    return one.kind === other?.kind && one.text === other.text && one.target === other.target;
   }
 
   option(typed, { text, kind }, place) {
