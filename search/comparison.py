@@ -3,11 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from search.neighbourhood import PRICED_COLUMNS, PricedNeighbours
 from search.scope import NOTHING, Condition, Scope
 from search.selectivity import rows_kept
 from search.statements import fetch_columns
-from search.vectors import Neighbours, VectorSpace, as_neighbours
+from search.vectors import PRICED_COLUMNS, Neighbours, PricedNeighbours, VectorSpace, as_neighbours
 
 # A row's own copy of the price is looked at where the price keeps at least one of so many rows of the categories.
 PRICE_COPY_FACTOR = 30

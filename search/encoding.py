@@ -45,7 +45,7 @@ class _Job:
     model: EmbeddingModel
     texts: Mapping[Key, str]
     done: "Future[dict[Key, Vector]]" = field(default_factory=Future)
-    began: float = field(default_factory=time.monotonic)
+    began: float = 0.0
     ended: float | None = None
     looks_up: bool = True  # False: the model is to be used, whatever Redis has
     is_queued: bool = False
@@ -73,7 +73,7 @@ class QueryEncoder:
     def warm_up(self, model: EmbeddingModel, timeout_s: float) -> None:
         """Load a model and use it once. Raises EncodingUnavailableError where that fails, or takes longer."""
         job = _Job(model, {vector_cache.key_of(model, "warm"): "warm"}, looks_up=False)
-        self._jobs.put(job)
+        self._queue(job)
         self.result(job, timeout_s)
 
     def announce(self, model: EmbeddingModel, texts: Mapping[Key, str], deadline_s: float) -> _Job:
@@ -90,13 +90,16 @@ class QueryEncoder:
 
     def begin(self, job: _Job, deadline_s: float) -> None:
         """Have a job done now. Raises EncodingUnavailableError where that will not be by the deadline."""
-        if self._is_stuck(deadline_s) and not job.done.done():
-            raise EncodingUnavailableError("The embedding model is busy for longer than a query may wait.")
         with self._lock:
+            if job.is_queued:
+                return
+            if self._is_stuck(deadline_s):
+                raise EncodingUnavailableError(
+                    "The embedding model is busy for longer than a query may wait."
+                )
             if job in self._announced:
                 self._announced.remove(job)
-            if not job.is_queued:
-                self._queue(job)
+            self._queue(job)
 
     def _is_stuck(self, deadline_s: float) -> bool:
         now = time.monotonic()
@@ -215,13 +218,11 @@ class QueryVectors:
         missing = {key: text for key, text in zip(self._keys, texts, strict=True) if key not in self._found}
         self._encoder = _this_process()
         self._job = self._encoder.announce(model, missing, self._deadline_s) if missing else None
-        self._has_begun = False
         self.took_ms = 0.0  # to make them
 
     def begin(self) -> None:
         """Have them made now. Raises EncodingUnavailableError."""
-        if self._job is not None and not self._has_begun:
-            self._has_begun = True
+        if self._job is not None:
             self._encoder.begin(self._job, self._deadline_s)
 
     def result(self) -> list[Vector]:

@@ -10,29 +10,24 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from django.conf import settings
 
 from search.comparison import compare_all, compare_together, looks_at_copies
-from search.neighbourhood import WALK_SETTINGS, Neighbourhood
+from search.neighbourhood import Neighbourhood
 from search.scope import NOTHING, Condition, Scope, any_of
 from search.selectivity import rows_kept, share_of
 from search.similarities import Similarities
 from search.statements import GIN_SETTINGS, Kind, fetch_columns, fetch_together
 from search.trace import Route, stage, took
-from search.vectors import COLUMNS, NOBODY, Neighbours, Vector, VectorSpace, as_neighbours, vector_literal
+from search.vectors import NOBODY, Neighbours, Vector, VectorSpace, vector_literal
+from search.walk import LONGEST_STRIDE, SURPLUS, filtered_stride, walk
 
 CATEGORY_EXACT_FACTOR = 3
-# Under a filter the graph is walked in strides that are longer by this: as right with a third fewer rows.
-FILTERED_STRIDE = 3
-LONGEST_STRIDE = 1000  # pgvector allows no longer one
-# From this share on, one stride is enough: so long that this part of what should pass in it is enough, and this many
-# times the rows that are asked for, for the graph does not offer the nearest first.
+# From this share on, one stride is enough: so long that this part of what should pass in it is enough.
 WIDE_SHARE = 0.25
 STRIDE_YIELD = 0.8
-WIDE_SURPLUS = 1.25
 # Below it, so many rows more are taken than the share of SEARCH_FILTERED_ROWS that a filter keeps: few say little.
 FILTERED_MARGIN = 100
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take:
@@ -181,7 +176,7 @@ def _way(around: Neighbourhood, scope: Scope, constraint: Condition) -> _Way:
         return _Way(False, share)
     unbranded = scope.without("brand")
     near = around.share_within(unbranded)
-    if near < FIT * (share if unbranded == scope else share_of(rows_kept(unbranded, constraint))):
+    if near < FIT * share_of(rows_kept(unbranded, constraint)):
         return _Way(True, share)  # the graph leads elsewhere
     return _Way(False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
 
@@ -229,11 +224,6 @@ def _exact_rows(scope: Scope) -> int:
     return settings.SEARCH_EXACT_ROWS * (CATEGORY_EXACT_FACTOR if scope.category_ids is not None else 1)
 
 
-def _neighbours(sql: str, params: Sequence[Any], planner: Mapping[str, object] | None = None) -> Neighbours:
-    """Run a statement that selects `VectorSpace.columns`."""
-    return as_neighbours(*fetch_columns(COLUMNS, sql, params, planner))
-
-
 def _walked(scope: Scope, share: float) -> Condition:
     """The filters on the rows `e` that a walk comes by.
 
@@ -258,27 +248,15 @@ def _by_index(
 
     The first rows that the graph offers under a filter are not always the nearest, so that it is walked over more of
     them. Where that takes several times as long as it should, what is kept lies far from the vector, and nothing is
-    returned: the graph would be walked almost to its end. Relaxed order returns rows in batches, which the planner
-    takes for one sorted list, hence the `+ 0`.
+    returned: the graph would be walked almost to its end.
     """
     where = _walked(scope, share) & other
     is_open = scope.is_open and not other.sql
-    stride, fetched = _length_of_walk(limit, share, is_open)
+    stride, taken = _length_of_walk(limit, share, is_open)
     patience = WIDE_PATIENCE if share >= WIDE_SHARE and scope.category_ids is None else WALK_PATIENCE
-    longest = math.ceil(patience * fetched / max(share, 1e-6))
-    found = _neighbours(
-        f"SELECT * FROM (SELECT {space.columns} FROM {space.table} AND {where.sql}"
-        " ORDER BY distance LIMIT %s) AS walked ORDER BY distance + 0, product_id DESC",
-        (literal, *where.params, fetched),
-        {
-            **WALK_SETTINGS,
-            "hnsw.iterative_scan": "relaxed_order",
-            "hnsw.ef_search": min(LONGEST_STRIDE, stride),
-            "hnsw.max_scan_tuples": min(settings.SEARCH_MAX_SCAN_TUPLES, longest),
-            "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
-        },
-    )
-    return found.first(limit) if is_open or len(found) == fetched else NOBODY
+    longest = math.ceil(patience * taken / max(share, 1e-6))
+    found = walk(space, literal, where, taken, stride, longest).neighbours
+    return found.first(limit) if is_open or len(found) == taken else NOBODY
 
 
 def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
@@ -287,12 +265,13 @@ def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
     A filter that keeps nearly everything asks for little more than none at all; to begin a second stride for the last
     few rows takes as long as the first.
     """
-    rows = settings.SEARCH_EF_SEARCH
+    usual, filtered = max(limit, settings.SEARCH_EF_SEARCH), max(limit, filtered_stride())
     if is_open:
-        return max(limit, rows), max(limit, rows)
+        return min(LONGEST_STRIDE, usual), usual
     if share < WIDE_SHARE:
         taken = FILTERED_MARGIN + math.ceil(share * settings.SEARCH_FILTERED_ROWS)
-        return max(limit, rows * FILTERED_STRIDE), max(limit, taken)
-    taken = math.ceil(WIDE_SURPLUS * limit)
-    stride = max(taken / share / STRIDE_YIELD, rows * min(FILTERED_STRIDE, share**-2))
-    return math.ceil(stride), max(taken, math.ceil(STRIDE_YIELD * share * stride))
+        return min(LONGEST_STRIDE, filtered), max(limit, taken)
+    wanted = math.ceil(SURPLUS * limit)
+    stride = max(wanted / share / STRIDE_YIELD, min(filtered, usual * share**-2))
+    stride = min(LONGEST_STRIDE, math.ceil(stride))
+    return stride, max(wanted, math.ceil(STRIDE_YIELD * share * stride))

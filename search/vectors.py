@@ -8,6 +8,7 @@ import numpy.typing as npt
 import orjson
 
 from embeddings.models import EmbeddingModel
+from search.scope import Scope
 from search.statements import Floats, Ids, Kind, fetch, id_array
 
 Vector = npt.NDArray[np.float32]
@@ -68,8 +69,31 @@ class Neighbours:
         return Neighbours(self.product_ids[places], self.cosines[places], self.category_ids[places])
 
 
+@dataclass(frozen=True)
+class PricedNeighbours:
+    """Products nearest first, with what filters look at. The arrays run parallel."""
+
+    neighbours: Neighbours
+    prices: Floats  # NaN: none
+
+    def __len__(self) -> int:
+        return len(self.prices)
+
+    def within(self, scope: Scope) -> Neighbours:
+        """Those that have the categories and the price asked for; brands are not known here."""
+        inside = np.ones(len(self), dtype=np.bool_)
+        if scope.category_ids is not None:
+            inside &= np.isin(self.neighbours.category_ids, scope.category_ids)
+        if scope.price_min is not None:
+            inside &= self.prices >= float(scope.price_min)
+        if scope.price_max is not None:
+            inside &= self.prices <= float(scope.price_max)
+        return self.neighbours.at(np.flatnonzero(inside))
+
+
 NOBODY = Neighbours(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
 COLUMNS = (Kind.ID, Kind.FLOAT, Kind.ID)  # those of `VectorSpace.columns`
+PRICED_COLUMNS = (*COLUMNS, Kind.FLOAT)  # and the price
 
 
 def as_neighbours(product_ids: Ids, distances: Floats, category_ids: Ids) -> Neighbours:

@@ -15,7 +15,7 @@ from search import comparison, semantic
 from search.analysis import analyse
 from search.encoding import active_model, query_vectors
 from search.lexical import keyword_candidates
-from search.neighbourhood import MANY, Neighbourhood
+from search.neighbourhood import Neighbourhood
 from search.parsing import parse
 from search.query import Filters
 from search.scope import Scope, resolve
@@ -25,6 +25,7 @@ from search.statements import fetch_together
 from search.terms import forget_frequencies
 from search.trace import Route, tracing
 from search.vectors import Neighbours, Vector, VectorSpace, read_vectors, vector_literal
+from search.walk import filtered_stride
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
 
@@ -210,8 +211,8 @@ def test_what_cannot_be_among_the_nearest_of_all_is_not_looked_for_there(
     tools = resolve(Filters(categories=("tools",)))
     around = Neighbourhood(space, vector_literal(vector))
     assert around.share_within(tools) > 0.5
-    assert plans(lambda: around.nearest_within(tools, MANY)) == []
-    assert around.nearest_within(tools, MANY) is None
+    assert plans(lambda: around.nearest_within(tools, filtered_stride())) == []
+    assert around.nearest_within(tools, filtered_stride()) is None
 
 
 def test_a_filter_that_keeps_little_does_not(space: VectorSpace, vector: Vector) -> None:
