@@ -216,8 +216,12 @@ class Product(models.Model):
             # With the id, so that whoever wants the products of a price or a brand reads the index alone.
             models.Index(fields=["price", "id"], name="product_price_id"),
             models.Index(fields=["brand", "id"], name="product_brand_id"),
-            # Categories are counted from it alone.
-            models.Index(fields=["category"], name="product_active_category", condition=Q(is_active=True)),
+            # Categories, and the brands and prices within them, are counted from it alone.
+            models.Index(
+                fields=["category", "brand", "price", "id"],
+                name="product_active_values",
+                condition=Q(is_active=True),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

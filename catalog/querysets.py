@@ -47,7 +47,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
     def count_by_category(self) -> dict[int | None, int]:
         """How many products lie directly in each category: None for those without one.
 
-        Of active products, an index is all that is read (`product_active_category`).
+        Of active products, an index is all that is read (`product_active_values`).
         """
         return dict(self.order_by().values_list("category_id").annotate(number=models.Count("*")))
 

@@ -1,20 +1,24 @@
 """What products have to be counted by: category, brand, price, attributes."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from search.fusion import places
+from search.price_ranges import Prices
 from search.scope import Condition
 from search.statements import Array, Ids, Kind, Select, fetch_together, id_array
 
 CATEGORY, BRAND, PRICE = "category", "brand", "price"
 FILTERABLE = (CATEGORY, BRAND, PRICE)
 _COLUMNS = {CATEGORY: "p.category_id", BRAND: "nullif(p.brand, '')", PRICE: "p.price::float8"}
-_KINDS = {CATEGORY: Kind.ID, PRICE: Kind.FLOAT}
+KINDS = {CATEGORY: Kind.ID, PRICE: Kind.FLOAT}  # others are texts
+
+# How many products have each value: category ids and texts, or prices.
+Counts = Mapping[Any, int] | Prices
 
 
 def column(name: str) -> Condition:
@@ -35,7 +39,7 @@ class ProductValues:
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.columns = [column(name) for name in names]  # of products `p`
-        self.kinds = [_KINDS.get(name, Kind.TEXT) for name in names]
+        self.kinds = [KINDS.get(name, Kind.TEXT) for name in names]
         self._names = list(names)
         self._product_ids: Ids = np.empty(0, dtype=np.int64)
         self._values: list[Array] = [kind.read(None) for kind in self.kinds]
@@ -60,14 +64,15 @@ class ProductValues:
         at = places(product_ids, self._product_ids)
         return at[at >= 0]
 
-    def counts(self, name: str, at: npt.NDArray[np.intp]) -> dict[Any, int]:
-        """How many of some products have each value of a facet: category ids, prices as floats, texts."""
+    def counts(self, name: str, at: npt.NDArray[np.intp]) -> Counts:
+        """How many of some products have each value of a facet."""
         number = self._names.index(name)
         values = self._values[number][at]
         if self.kinds[number] is Kind.TEXT:
             return {value: count for value, count in Counter(values.tolist()).items() if value is not None}
-        kept = values[values > 0] if self.kinds[number] is Kind.ID else values[~np.isnan(values)]
-        different, counted = np.unique(kept, return_counts=True)
+        if name == PRICE:
+            return Prices.of(values)
+        different, counted = np.unique(values[values > 0], return_counts=True)
         return dict(zip(different.tolist(), counted.tolist(), strict=True))
 
     def _select(self, product_ids: Ids) -> Select:

@@ -1,11 +1,18 @@
 """Facets, from counts."""
 
+from collections import Counter
 from decimal import Decimal
 
+import numpy as np
 import pytest
+from django.db import connection
 
-from search.facets import category_tree, price_ranges, round_price
+from catalog.models import Product
+from search.facets import category_tree, count
+from search.price_ranges import Prices, price_ranges, round_price
 from search.query import Filters
+from search.scope import NOTHING, resolve
+from tests.search.plans import plans
 
 
 def test_a_category_counts_what_is_below_it() -> None:
@@ -23,8 +30,8 @@ def test_a_category_counts_what_is_below_it() -> None:
 
 
 def test_price_ranges_hold_every_price_once() -> None:
-    prices: dict[float, int] = {float(price): 1 for price in range(1, 1000)}
-    ranges = price_ranges(prices, Filters())
+    prices = np.array([np.nan, *range(1, 1000)])
+    ranges = price_ranges(Prices.of(prices), Filters())
     assert sum(value.count for value in ranges) == 999
     assert 3 <= len(ranges) <= 5
     assert ranges[0].price_from == "0"
@@ -32,9 +39,9 @@ def test_price_ranges_hold_every_price_once() -> None:
     assert [value.price_to for value in ranges[:-1]] == [value.price_from for value in ranges[1:]]
 
 
-@pytest.mark.parametrize("prices", [{}, {5.0: 3}, {0.0: 9}])
-def test_prices_that_do_not_differ_make_no_ranges(prices: dict[float, int]) -> None:
-    assert price_ranges(prices, Filters()) == []
+@pytest.mark.parametrize("prices", [[], [5.0] * 3, [0.0] * 9, [np.nan]])
+def test_prices_that_do_not_differ_make_no_ranges(prices: list[float]) -> None:
+    assert price_ranges(Prices.of(np.array(prices, dtype=np.float64)), Filters()) == []
 
 
 @pytest.mark.parametrize(
@@ -42,3 +49,35 @@ def test_prices_that_do_not_differ_make_no_ranges(prices: dict[float, int]) -> N
 )
 def test_round_prices(price: str, rounded: str) -> None:
     assert round_price(Decimal(price)) == Decimal(rounded)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("demo")
+def test_what_a_category_page_counts_is_read_from_an_index_alone() -> None:
+    filters = Filters(categories=("tools",))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE catalog_product")
+        # As a vacuum leaves it, which cannot run here.
+        cursor.execute("UPDATE pg_class SET relallvisible = relpages WHERE relname = 'catalog_product'")
+    scope = resolve(filters)
+    (plan,) = plans(lambda: count(("brand", "price"), scope, filters, NOTHING))
+    assert plan.count("Index Only Scan using product_active_values") == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("demo")
+def test_facets_of_a_category_page_are_those_of_its_products() -> None:
+    filters = Filters(categories=("tools",))
+    products = Product.objects.active().in_categories(["tools"])
+    attribute = next(
+        key for attributes in products.values_list("attributes", flat=True) for key in attributes
+    )
+    found = count(("brand", "category", attribute, "price"), resolve(filters), filters, NOTHING)
+    for name, field in (("brand", "brand"), (attribute, f"attributes__{attribute}")):
+        expected = Counter(products.values_list(field, flat=True))
+        shown = {value.value: value.count for value in found[name]}
+        assert shown, name
+        assert shown == {value: expected[value] for value in shown}
+    tools = next(value for value in found["category"] if value.value == "tools")
+    assert tools.count == products.count()
+    assert sum(value.count for value in found["price"]) == products.exclude(price=None).count()

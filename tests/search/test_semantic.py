@@ -1,6 +1,5 @@
 """The semantic leg: right under every filter, and by the way that is meant."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -26,6 +25,7 @@ from search.terms import forget_frequencies
 from search.trace import Route, tracing
 from search.vectors import Neighbours, Vector, VectorSpace, read_vectors, vector_literal
 from search.walk import filtered_stride
+from tests.search.plans import plans
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
 
@@ -46,28 +46,6 @@ def similarities(space: VectorSpace, vector: Vector, product_ids: Any) -> Neighb
     """How near given products are."""
     asked = Similarities(space, vector, product_ids)
     return asked.found(fetch_together(asked.selects))
-
-
-def plans(ask: Callable[[], Any]) -> list[str]:
-    """The plan of every SELECT that `ask` sends, under the settings that it sends along."""
-    sent: list[tuple[str, Any]] = []
-
-    def record(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        sent.append((sql, params))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(record):
-        ask()
-    found = []
-    for sql, params in sent:
-        at = max(sql.rfind(";SELECT", 0, 500), sql.rfind(";WITH", 0, 500), sql.rfind(";\n", 0, 500)) + 1
-        if sql[at:].lstrip().startswith(("SELECT", "WITH")):
-            with connection.cursor() as cursor:
-                cursor.execute(f"{sql[:at]}EXPLAIN {sql[at:]}", params)
-                for _ in range(sql[:at].count(";")):
-                    cursor.nextset()
-                found.append("\n".join(line for (line,) in cursor.fetchall()))
-    return found
 
 
 def scopes() -> list[Scope]:
