@@ -223,7 +223,7 @@ def _answer(query: SearchQuery, parsed: ParsedText, encoded: _Encoding, watch: S
             (encoded,) = _encodings([(query, parsed)])
         encoded.begin()
         if not parsed.wanted:
-            page = browse.page_of(query, scope, lexical.constraint("p"), rules)
+            page = browse.page_of(query, scope, lexical, rules)
         else:
             page = _page_of(query, _plan(query, parsed, lexical, encoded, rules), scope)
         degraded = _wants_vector(query, parsed) and encoded() is None

@@ -18,6 +18,9 @@ from search.results import FacetValue
 from search.scope import Condition, Scope
 from search.statements import Array, Ids, Kind, Select, fetch, fetch_together
 
+# Ids of excluded products are looked up one by one where their hash is not expected to fit.
+COUNTING_SETTINGS = {"work_mem": "'64MB'"}
+
 Category = tuple[int, str, str, str]  # id, slug, name, path
 
 
@@ -43,21 +46,26 @@ def scope_of(name: str, scope: Scope) -> Scope:
 
 def count(
     names: Sequence[str], scope: Scope, filters: Filters, constraint: Condition
-) -> dict[str, list[FacetValue]]:
-    """The values of some facets of the filtered catalogue, of products `p` that satisfy a constraint too.
+) -> tuple[int, dict[str, list[FacetValue]]]:
+    """How many products `p` are within the filters and satisfy a constraint too, and the values of some facets.
 
-    Where all products count, as for the categories beside those of one category, they are as of some seconds ago.
+    Facets that all products count for, as categories beside those of one category, are as of some seconds ago.
     """
     names_by_scope: dict[Scope, list[str]] = defaultdict(list)
     for name in names:
         names_by_scope[scope_of(name, scope)].append(name)
+    total: int | None = None
     counts: dict[str, Counts] = {}
     for wider, together in names_by_scope.items():
         if wider.is_open and not constraint.sql:
             counts |= _of_the_catalogue(tuple(together)).value()
-        else:
-            counts |= _counts(together, wider.condition("p") & constraint)
-    return {name: _values(name, counts[name], filters) for name in names}
+            continue
+        number, found = _counts(together, wider.condition("p") & constraint)
+        counts |= found
+        total = number if wider == scope else total
+    if total is None:
+        total = _number(scope.condition("p") & constraint)
+    return total, {name: _values(name, counts[name], filters) for name in names}
 
 
 def count_found(
@@ -81,7 +89,7 @@ def _values(name: str, counts: Counts, filters: Filters) -> list[FacetValue]:
 
 @lru_cache(maxsize=100)
 def _of_the_catalogue(names: tuple[str, ...]) -> Kept[dict[str, Counts]]:
-    return Kept(lambda: _counts(names, Scope().condition("p")))
+    return Kept(lambda: _counts(names, Scope().condition("p"))[1])
 
 
 def forget() -> None:
@@ -90,38 +98,70 @@ def forget() -> None:
     _categories.forget()
 
 
-def _counts(names: Sequence[str], products: Condition) -> dict[str, Counts]:
-    """How many products have each value, by facet.
+def _counts(names: Sequence[str], products: Condition) -> tuple[int | None, dict[str, Counts]]:
+    """How many products there are, where that comes with the rest, and how many have each value, by facet.
 
-    Categories, brands and prices are read from an index alone, which attributes are not in. Prices are counted here:
-    hardly two are the same, and PostgreSQL takes three times as long to group them.
+    Categories, brands and prices are read from an index alone. The first two are grouped in its order. Prices are
+    counted here: hardly two are the same, and PostgreSQL takes three times as long to group them.
     """
-    groups = [
-        group
-        for group in (
-            [name for name in names if name in FILTERABLE and name != PRICE],
-            [name for name in names if name not in FILTERABLE],
-        )
-        if group
-    ]
-    selects = [_grouped(group, products) for group in groups]
+    attributes = [name for name in names if name not in FILTERABLE]
+    has_pairs = CATEGORY in names or BRAND in names
+    selects = [_pairs(products)] if has_pairs else []
+    selects += [_prices(products)] if PRICE in names else []
+    selects += [_grouped(attributes, products)] if attributes else []
+    found = iter(fetch_together(selects, COUNTING_SETTINGS))
+    total: int | None = None
+    counts: dict[str, Counts] = {}
+    if has_pairs:
+        category_ids, brands, numbers = (column.tolist() for column in next(found))
+        total = sum(numbers)
+        counts |= {CATEGORY: _summed(category_ids, numbers), BRAND: _summed(brands, numbers)}
     if PRICE in names:
-        sql = f"SELECT {column(PRICE).sql} FROM catalog_product AS p WHERE {products.sql}"
-        selects.append(Select((KINDS[PRICE],), sql, products.params))
-    found = fetch_together(selects)
-    counts: dict[str, Counts] = {PRICE: Prices.of(found.pop()[0])} if PRICE in names else {}
-    for group, columns in zip(groups, found, strict=True):
-        counts |= _by_name(group, columns)
+        counts[PRICE] = Prices.of(*next(found))
+    if attributes:
+        counts |= _by_name(attributes, next(found))
+    return total, {name: counts[name] for name in names}
+
+
+def _number(products: Condition) -> int:
+    sql = f"SELECT count(*) FROM catalog_product AS p WHERE {products.sql}"
+    ((number,),) = fetch(sql, products.params, COUNTING_SETTINGS)
+    return int(number)
+
+
+def _pairs(products: Condition) -> Select:
+    """The categories and brands that products have together, and how many have both."""
+    return Select(
+        (Kind.ID, Kind.TEXT, Kind.ID),
+        f"SELECT p.category_id, p.brand, count(*) FROM catalog_product AS p WHERE {products.sql} GROUP BY 1, 2",
+        products.params,
+    )
+
+
+def _prices(products: Condition) -> Select:
+    return Select(
+        (KINDS[PRICE],),
+        f"SELECT {column(PRICE).sql} FROM catalog_product AS p WHERE {products.sql}",
+        products.params,
+    )
+
+
+def _summed(values: Iterable[Any], numbers: Iterable[int]) -> Counts:
+    """How many products have each value, but for none: the category 0 and the brand without a name."""
+    counts: Counter[Any] = Counter()
+    for value, number in zip(values, numbers, strict=True):
+        if value:
+            counts[value] += number
     return counts
 
 
 def _grouped(names: Sequence[str], products: Condition) -> Select:
-    """One grouping of the same rows for each facet: which one it is, how many rows, and the values of all facets."""
+    """One grouping of the same rows for each attribute: which one it is, how many rows, the values of all."""
     columns = [column(name) for name in names]
     aliases = [f"f{place}" for place in range(len(columns))]
     selected = ", ".join(f"{one.sql} AS {alias}" for one, alias in zip(columns, aliases, strict=True))
     return Select(
-        (Kind.ID, Kind.ID, *(KINDS.get(name, Kind.TEXT) for name in names)),
+        (Kind.ID, Kind.ID, *(Kind.TEXT for _ in names)),
         f"SELECT GROUPING({', '.join(aliases)}), count(*), {', '.join(aliases)}"
         f" FROM (SELECT {selected} FROM catalog_product AS p WHERE {products.sql}) AS x"
         f" GROUP BY GROUPING SETS ({', '.join(f'({alias})' for alias in aliases)})",
@@ -130,17 +170,13 @@ def _grouped(names: Sequence[str], products: Condition) -> Select:
 
 
 def _by_name(names: Sequence[str], columns: Sequence[Array]) -> dict[str, Counts]:
-    """The counts of each facet from what `_grouped` found."""
+    """The counts of each attribute from what `_grouped` found."""
     groupings, numbers, *values = columns
     # In GROUPING's number each column has a bit, the first one the highest; the column that is grouped by has a 0.
     everything = (1 << len(names)) - 1
     here = [groupings == everything ^ (1 << place) for place in reversed(range(len(names)))]
     return {
-        name: {
-            value: number
-            for value, number in zip(of[at].tolist(), numbers[at].tolist(), strict=True)
-            if value
-        }
+        name: _summed(of[at].tolist(), numbers[at].tolist())
         for name, of, at in zip(names, values, here, strict=True)
     }
 

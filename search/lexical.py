@@ -130,6 +130,13 @@ class LexicalQuery:
         """Exclusions, on a table with a `search_vector`: most rows satisfy them."""
         return _each(f"NOT {alias}.search_vector @@ %s::tsquery", self.excluded)
 
+    def refused_by_id(self, alias: str) -> Condition:
+        """Exclusions, for who looks at all products: those that have them are looked up, and no other row is read."""
+        return _each(
+            f"{alias}.id NOT IN (SELECT n.id FROM catalog_product AS n WHERE n.search_vector @@ %s::tsquery)",
+            self.excluded,
+        )
+
     def constraint(self, alias: str) -> Condition:
         """Phrases and exclusions, which hold in every leg."""
         return self.required(alias) & self.refused(alias)

@@ -43,8 +43,9 @@ def everything(query: SearchQuery) -> list[SearchResult]:
 
 def random_query(rng: random.Random, words: list[str], slugs: list[str], brands: list[str]) -> SearchQuery:
     low, high = sorted(Decimal(rng.randint(1, 200)) for _ in range(2))
+    said = [rng.choice(["", "", "", "", "-"]) + word for word in rng.sample(words, rng.randint(0, 3))]
     return SearchQuery(
-        text=" ".join(rng.sample(words, rng.randint(0, 3))) if rng.random() < 0.9 else rng.choice(ODD_TEXTS),
+        text=" ".join(said) if rng.random() < 0.9 else rng.choice(ODD_TEXTS),
         mode=rng.choice(list(Mode)),
         fusion=rng.choice([None, None, Fusion.RRF]),
         filters=Filters(
@@ -164,6 +165,17 @@ def test_what_is_excluded_or_not_in_the_phrase_is_in_no_leg(mode: Mode) -> None:
     assert phrase.total
     texts = Product.objects.filter(sku__in=[hit.fields["sku"] for hit in phrase.hits])
     assert all("hammer drill" in f"{p.name} {p.short_description} {p.description}".lower() for p in texts)
+
+
+def test_all_but_what_is_excluded_is_counted_as_it_is_listed() -> None:
+    query = SearchQuery("-hammer", facets=("material", "brand", "category", "price"), page_size=100)
+    left = Product.objects.active().extra(where=["NOT search_vector @@ 'hammer'::tsquery"])
+    listed = [hit.fields["sku"] for page in everything(query) for hit in page.hits]
+    assert 0 < len(listed) < Product.objects.active().count()
+    assert sorted(listed) == sorted(left.values_list("sku", flat=True))
+    page = search_products(query)
+    assert page.total == len(listed)
+    check_facets(query, page, list(left.select_related("category")))
 
 
 def test_nothing_is_said_where_nothing_is_meant() -> None:

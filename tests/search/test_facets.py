@@ -72,7 +72,8 @@ def test_facets_of_a_category_page_are_those_of_its_products() -> None:
     attribute = next(
         key for attributes in products.values_list("attributes", flat=True) for key in attributes
     )
-    found = count(("brand", "category", attribute, "price"), resolve(filters), filters, NOTHING)
+    total, found = count(("brand", "category", attribute, "price"), resolve(filters), filters, NOTHING)
+    assert total == products.count()
     for name, field in (("brand", "brand"), (attribute, f"attributes__{attribute}")):
         expected = Counter(products.values_list(field, flat=True))
         shown = {value.value: value.count for value in found[name]}
