@@ -75,7 +75,7 @@ class Analysis:
 
 def _looked_up(pieces: Sequence[str]) -> dict[str, _Lexemes]:
     found = {piece: _Lexemes() for piece in pieces}
-    rows = fetch(_ANALYSE_SQL, (list(pieces), settings.SEARCH_CONFIG))
+    rows = fetch(_ANALYSE_SQL, (list(pieces), settings.SEARCH_CONFIG), is_prepared=True)
     for place, is_compound, lexeme, _, dimension, documents in rows:
         lexemes = found[pieces[place - 1]]
         (lexemes.compound if is_compound else lexemes.plain).append(Lexeme(lexeme, dimension, documents))

@@ -26,7 +26,7 @@ def hydrate(product_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """The public fields of products by id; a product that is gone by now is left out."""
     if not product_ids:
         return {}
-    return {row[0]: _fields(row) for row in fetch(_SQL, (id_array(product_ids),))}
+    return {row[0]: _fields(row) for row in fetch(_SQL, (id_array(product_ids),), is_prepared=True)}
 
 
 def _fields(row: tuple[Any, ...]) -> dict[str, Any]:

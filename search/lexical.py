@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import accumulate
 from operator import and_
 from typing import Any
 
@@ -212,7 +213,14 @@ def keyword_candidates(
     sql = f"WITH m({columns}) AS ({' UNION ALL '.join(part.sql for part in parts)}) "
     sql += " UNION ALL ".join(one.sql for one in best)
     kinds = (Kind.PLACE, Kind.ID, Kind.FLOAT, Kind.FLAG, *values.kinds)
-    places, found, scores, exact, *learned = fetch_columns(kinds, sql, _params([*parts, *best]), GIN_SETTINGS)
+    places, found, scores, exact, *learned = fetch_columns(
+        kinds,
+        sql,
+        _params([*parts, *best]),
+        GIN_SETTINGS,
+        # Where words find many, a filter that keeps few is served by an index of its own.
+        is_prepared=all(scope.is_open for scope in scopes) or 0 < _most_candidates(query) <= CANDIDATE_BUDGET,
+    )
     values.learn(found, learned)
     return [
         _best_first(found[here], scores[here], exact[here], limit)
@@ -243,7 +251,7 @@ def _by_codes(query: LexicalQuery, condition: Condition, beside: Sequence[Condit
         return []
     return [
         Condition(
-            f"SELECT p.id, %s, true{''.join(one.sql for one in beside)} FROM catalog_product AS p"
+            f"SELECT p.id, %s::float8, true{''.join(one.sql for one in beside)} FROM catalog_product AS p"
             f" WHERE p.sku = ANY(%s) AND {condition.sql}",
             (query.ceiling, *_params(beside), list(query.codes), *condition.params),
         )
@@ -287,14 +295,20 @@ def candidate_sql(groups: Sequence[Group]) -> str:
 
     A product that has only the words left out here has only very common words of the query; the others outrank it.
     """
+    rarest = [group.sql for group in _within_budget(groups)]
+    if len(rarest) < len(groups):
+        rarest.append("(" + " & ".join(group.sql for group in groups) + ")")
+    return " | ".join(rarest)
+
+
+def _within_budget(groups: Sequence[Group]) -> list[Group]:
+    """The rarest words that find no more candidates than may be scored, or the rarest alone."""
     by_rarity = sorted(groups, key=lambda group: group.documents)
-    spent = 0
-    chosen: list[str] = []
-    for group in by_rarity:
-        spent += group.documents
-        if chosen and spent > CANDIDATE_BUDGET:
-            break
-        chosen.append(group.sql)
-    if len(chosen) < len(by_rarity):
-        chosen.append("(" + " & ".join(group.sql for group in groups) + ")")
-    return " | ".join(chosen)
+    spent = accumulate(group.documents for group in by_rarity)
+    within = sum(documents <= CANDIDATE_BUDGET for documents in spent)
+    return by_rarity[: max(1, within)]
+
+
+def _most_candidates(query: LexicalQuery) -> int:
+    """How many products the words may find, in sum; 0 where there are none."""
+    return sum(group.documents for group in _within_budget(query.groups))

@@ -180,7 +180,7 @@ def _both_scores(
     without_bm25 = _each_once(_without(near.product_ids, worded.product_ids), neighbours)
     similarities = Similarities(*encoded, without_cosine)
     words = keyword_scores_of(plan.lexical, without_bm25, plan.facet_values)
-    *cosines, (found, bm25, *learned) = fetch_together([*similarities.selects, words])
+    *cosines, (found, bm25, *learned) = fetch_together([*similarities.selects, words], is_prepared=True)
     plan.facet_values.learn(found, learned)
     return near + similarities.found(cosines), worded + as_matches(found, bm25)
 

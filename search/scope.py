@@ -97,7 +97,7 @@ WHERE c.slug = ANY(%s::text[]) ORDER BY below.id
 
 
 def _subtree_ids(slugs: tuple[str, ...]) -> tuple[int, ...]:
-    found = fetch(_SUBTREE_SQL, (list(slugs),))
+    found = fetch(_SUBTREE_SQL, (list(slugs),), is_prepared=True)
     missing = set(slugs) - {slug for _, slug in found}
     if missing:
         names = ", ".join(f"“{slug}”" for slug in sorted(missing))

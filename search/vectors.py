@@ -109,6 +109,7 @@ def read_vectors(space: VectorSpace, product_ids: Sequence[int]) -> dict[int, Ve
         f"SELECT e.product_id, e.vector::halfvec({space.dimensions})::real[] FROM {space.table}"
         " AND e.product_id = ANY(%s::bigint[])",
         (id_array(product_ids),),
+        is_prepared=True,
     )
     return {product_id: np.array(values, dtype=np.float32) for product_id, values in rows}
 

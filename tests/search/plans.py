@@ -18,8 +18,9 @@ def plans(ask: Callable[[], Any]) -> list[str]:
         ask()
     found = []
     for sql, params in sent:
-        at = max(sql.rfind(";SELECT", 0, 500), sql.rfind(";WITH", 0, 500), sql.rfind(";\n", 0, 500)) + 1
-        if sql[at:].lstrip().startswith(("SELECT", "WITH")):
+        begins = ("SELECT", "WITH", "EXECUTE", "\n")
+        at = max(sql.rfind(f";{word}", 0, 500) for word in begins) + 1
+        if sql[at:].lstrip().startswith(begins[:3]):
             with connection.cursor() as cursor:
                 cursor.execute(f"{sql[:at]}EXPLAIN {sql[at:]}", params)
                 for _ in range(sql[:at].count(";")):
