@@ -23,6 +23,13 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 PASSWORD = "open sesame"
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
+# Who looks at a page on what: each role, and one of them on both.
+SEEN_BY = [
+    pytest.param("Viewer", DESKTOP, id="Viewer-desktop"),
+    pytest.param("Merchandiser", DESKTOP, id="Merchandiser-desktop"),
+    pytest.param("Merchandiser", PHONE, id="Merchandiser-phone"),
+    pytest.param("Operator", PHONE, id="Operator-phone"),
+]
 # A browser that may reach nothing but this machine.
 ARGUMENTS = [
     "--no-sandbox",

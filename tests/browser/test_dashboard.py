@@ -20,7 +20,7 @@ from playwright.sync_api import Page, expect
 from catalog.models import Product
 from embeddings.model_files import PACKAGED_MODEL
 from embeddings.models import BacklogSample, EmbeddingModel, EmbeddingRun, ProductEmbedding
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import DESKTOP, PHONE, SEEN_BY
 
 ADD_MODEL = "/admin/embeddings/dashboard/models/add/"
 DASHBOARD = "/admin/embeddings/dashboard/"
@@ -100,8 +100,7 @@ def refresh_history(page: Page) -> None:
     expect(page.locator("#dash-history:not([data-before])")).to_be_visible()
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("role", "viewport"), SEEN_BY)
 def test_the_page_fits_and_reads_well(role: str, viewport: dict[str, int], enter: Any, busy: Product) -> None:
     page = enter(role, viewport=viewport)
     page.clock.install()

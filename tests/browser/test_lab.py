@@ -12,8 +12,8 @@ from search.lab.models import EvaluationRun, Judgment, JudgmentList
 from search.lab.variants import Variant
 from search.query import Mode
 from search.terms import refresh_terms
-from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.test_dashboard import PALE_TEXTS, ROLES
+from tests.browser.conftest import DESKTOP, PHONE, SEEN_BY
+from tests.browser.test_dashboard import PALE_TEXTS
 from tests.search.lab.conftest import LAB
 
 COMPARED = f"{LAB}?q=hammer&compare=on&a-cutoff=0&b-mode=keyword"
@@ -63,8 +63,7 @@ def tab_to(page: Page, target: Locator) -> None:
     expect(target).to_be_focused()
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("role", "viewport"), SEEN_BY)
 def test_every_page_fits_and_reads_well(
     role: str, viewport: dict[str, int], go_in: Any, shop: JudgmentList
 ) -> None:

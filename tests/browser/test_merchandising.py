@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from catalog.models import Product
 from search.merchandising import book, usage
 from search.models import CurationAction, CurationRule, CurationUse, Synonym
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import DESKTOP, PHONE, SEEN_BY
 from tests.browser.test_dashboard import PALE_TEXTS
 
 RULES = "/admin/search/curationrule/"
@@ -48,8 +48,7 @@ def choose(page: Page, field: str, name: str) -> None:
     page.locator(".select2-results__option", has_text=name).first.click()
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("role", ["Viewer", "Merchandiser", "Operator"])
+@pytest.mark.parametrize(("role", "viewport"), SEEN_BY)
 def test_the_pages_fit_and_read_well(
     role: str, viewport: dict[str, int], enter: Any, shop: CurationRule
 ) -> None:
