@@ -8,6 +8,7 @@ plan, or whose settings leave but one.
 import contextlib
 import hashlib
 import re
+from collections import OrderedDict
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -16,8 +17,8 @@ from django.db import Error, connection
 from psycopg.errors import DuplicatePreparedStatement, FeatureNotSupported, InvalidSqlStatementName
 
 SETTINGS = {"plan_cache_mode": "force_generic_plan"}
-# A session keeps so many; the others are sent as they are.
-MOST = 64
+# A session keeps the latest, each of which takes about 0.1 MB there.
+MOST = 32
 
 _PLACEHOLDER = re.compile("%([%s])")
 
@@ -26,7 +27,7 @@ class _Kept:
     """What one session keeps."""
 
     def __init__(self) -> None:
-        self.names: dict[str, str] = {}
+        self.names: OrderedDict[str, str] = OrderedDict()  # by statement, the latest last
         self.gives_up = False
 
 
@@ -42,8 +43,9 @@ def execution_of(sql: str, parameters: int) -> str | None:
     name = kept.names.get(sql)
     if name is None:
         if len(kept.names) >= MOST:
-            return None
+            _forget(kept.names.popitem(last=False)[1])
         name = kept.names[sql] = _prepare(sql)
+    kept.names.move_to_end(sql)
     return f"EXECUTE {name}({', '.join(['%s'] * parameters)})" if parameters else f"EXECUTE {name}"
 
 
@@ -70,8 +72,19 @@ def _prepare(sql: str) -> str:
     name = f"search_{hashlib.blake2b(sql.encode(), digest_size=12).hexdigest()}"
     numbers = iter(range(1, sql.count("%s") + 1))
     numbered = _PLACEHOLDER.sub(lambda found: "%" if found[1] == "%" else f"${next(numbers)}", sql)
-    session = connection.connection  # not through Django, which counts the queries of requests
-    if not session.execute("SELECT FROM pg_prepared_statements WHERE name = %s", (name,)).rowcount:
+    if not _is_there(name):
         with contextlib.suppress(DuplicatePreparedStatement):  # a pooler may have changed sessions in between
-            session.execute(f"PREPARE {name} AS {numbered}")
+            connection.connection.execute(f"PREPARE {name} AS {numbered}")
     return name
+
+
+def _forget(name: str) -> None:
+    if _is_there(name):
+        with contextlib.suppress(InvalidSqlStatementName):
+            connection.connection.execute(f"DEALLOCATE {name}")
+
+
+def _is_there(name: str) -> bool:
+    # Not through Django, here and above, which counts the queries of requests.
+    found = connection.connection.execute("SELECT FROM pg_prepared_statements WHERE name = %s", (name,))
+    return found.rowcount > 0
