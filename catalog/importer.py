@@ -11,6 +11,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from catalog.exceptions import ImportFileError, RowError
+from catalog.interrupts import held_back
 from catalog.models import Product
 from catalog.readers import SourceRow
 from catalog.rows import FIELDS, CleanRow, clean_row, raw_sku
@@ -100,14 +101,16 @@ class CatalogueImport:
                 if good := self._clean(row):
                     batch.append(good)
                 if len(batch) == BATCH_SIZE:
-                    self._write(batch)
+                    with held_back():
+                        self._write(batch)
                     batch = []
         except ImportFileError as error:
             if not self.report.read:
                 raise
             self._bad(BadRow("the rest", "", str(error)))
         if batch:
-            self._write(batch)
+            with held_back():
+                self._write(batch)
         return self.report
 
     def deactivate_missing(self) -> int:
@@ -128,7 +131,8 @@ class CatalogueImport:
         self.report.deactivated = len(missing)
         if not self._dry_run:
             for start in range(0, len(missing), BATCH_SIZE):
-                _deactivate(missing[start : start + BATCH_SIZE])
+                with held_back():
+                    _deactivate(missing[start : start + BATCH_SIZE])
         return len(missing)
 
     def _bad(self, bad: BadRow) -> None:

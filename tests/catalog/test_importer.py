@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import signal
 from decimal import Decimal
 
 import pytest
@@ -438,3 +439,14 @@ def test_bad_rows_are_told_of_as_they_are_met_and_kept_up_to_a_limit(load, monke
     met: list = []
     report = load("a.jsonl", lines(*["{"] * 10), on_bad_row=met.append)
     assert (report.bad, len(report.bad_rows), len(met)) == (10, 3, 10)
+
+
+def test_an_interrupt_waits_until_the_batch_is_in(load):
+    def interrupted(execute, sql, params, many, context):
+        if sql.startswith("INSERT"):
+            signal.raise_signal(signal.SIGINT)
+        return execute(sql, params, many, context)
+
+    with pytest.raises(KeyboardInterrupt), connection.execute_wrapper(interrupted):
+        load("a.jsonl", lines(GOOD, GOOD | {"sku": "A-2"}))
+    assert Product.objects.count() == 2
