@@ -5,11 +5,12 @@ parsing and planning. Plans are made without looking at parameters, so this is f
 plan, or whose settings leave but one.
 """
 
-import contextlib
 import hashlib
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from threading import Lock
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -49,11 +50,11 @@ def execution_of(sql: str, parameters: int) -> str | None:
     return f"EXECUTE {name}({', '.join(['%s'] * parameters)})" if parameters else f"EXECUTE {name}"
 
 
-def is_lost(error: Error) -> bool:
-    """Whether an error says that the session is not the one that prepared the statement, or that its result changed.
+def gives_up(error: Error) -> bool:
+    """Whether a statement is to be sent itself after an error; then this connection keeps none any more.
 
-    That happens behind a pooler that gives each transaction another session. Nothing is prepared on this connection
-    any more.
+    That is so where the session is not the one that prepared the statement, as behind a pooler that gives each
+    transaction another one, or where the columns of the result have changed.
     """
     is_lost = isinstance(error.__cause__, InvalidSqlStatementName | FeatureNotSupported)
     if is_lost:
@@ -73,18 +74,30 @@ def _prepare(sql: str) -> str:
     numbers = iter(range(1, sql.count("%s") + 1))
     numbered = _PLACEHOLDER.sub(lambda found: "%" if found[1] == "%" else f"${next(numbers)}", sql)
     if not _is_there(name):
-        with contextlib.suppress(DuplicatePreparedStatement):  # a pooler may have changed sessions in between
-            connection.connection.execute(f"PREPARE {name} AS {numbered}")
+        _unless(DuplicatePreparedStatement, f"PREPARE {name} AS {numbered}")
     return name
 
 
 def _forget(name: str) -> None:
     if _is_there(name):
-        with contextlib.suppress(InvalidSqlStatementName):
-            connection.connection.execute(f"DEALLOCATE {name}")
+        _unless(InvalidSqlStatementName, f"DEALLOCATE {name}")
 
 
 def _is_there(name: str) -> bool:
-    # Not through Django, here and above, which counts the queries of requests.
-    found = connection.connection.execute("SELECT FROM pg_prepared_statements WHERE name = %s", (name,))
-    return found.rowcount > 0
+    return _execute("SELECT FROM pg_prepared_statements WHERE name = %s", (name,)).rowcount > 0
+
+
+def _unless(done: type[psycopg.Error], sql: str) -> None:
+    """Execute a statement that may be done already: a pooler may have changed sessions since that was looked at."""
+    try:
+        _execute(sql)
+    except Error as error:
+        if not isinstance(error.__cause__, done):
+            raise
+
+
+def _execute(sql: str, params: Sequence[Any] | None = None) -> "psycopg.Cursor[Any]":
+    """Past Django's cursors, which count the queries of a request, but with its errors."""
+    with connection.wrap_database_errors:
+        cursor: psycopg.Cursor[Any] = connection.connection.execute(sql, params)
+        return cursor

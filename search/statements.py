@@ -120,7 +120,7 @@ def fetch(
         try:
             return _run(execution, params, {**(settings or {}), **prepared.SETTINGS})
         except Error as error:
-            if not prepared.is_lost(error) or connection.in_atomic_block:
+            if not prepared.gives_up(error) or connection.in_atomic_block:
                 raise
     return _run(sql, params, settings)
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from catalog.models import Product
 from search import prepared
@@ -70,6 +71,16 @@ def test_what_the_session_has_of_somebody_else_is_used() -> None:
     prepared._by_session.clear()  # another connection of a pooler, which is given the same session
     assert fetch(ECHO, VALUES, is_prepared=True) == ECHOED
     assert [one for one, *_ in kept()] == [name]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("session")
+def test_a_lost_connection_is_an_error_of_django() -> None:
+    ((pid,),) = fetch("SELECT pg_backend_pid()")
+    with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": None}) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    with pytest.raises(OperationalError):
+        fetch(ECHO, VALUES, is_prepared=True)
 
 
 @pytest.mark.django_db(transaction=True)
