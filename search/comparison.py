@@ -60,7 +60,7 @@ def _exact(
         " JOIN embeddings_productembedding AS e ON e.ctid = found.place ORDER BY found.distance, e.product_id DESC",
         (literal, *where.params, limit),
         EXACT_SETTINGS,
-        is_prepared="SELECT" not in where.sql,  # how others are looked up depends on how many they are
+        is_prepared=not where.looks_up,
     )
     return PricedNeighbours(as_neighbours(*columns), prices)
 

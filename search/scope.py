@@ -17,6 +17,11 @@ class Condition:
     sql: str
     params: tuple[Any, ...] = ()
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether other rows are looked up for it: the best way depends on how many, which no kept plan knows."""
+        return "SELECT" in self.sql
+
     def __and__(self, other: "Condition") -> "Condition":
         if not self.sql or not other.sql:
             return self if self.sql else other

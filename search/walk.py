@@ -44,6 +44,6 @@ def walk(
             "hnsw.max_scan_tuples": min(settings.SEARCH_MAX_SCAN_TUPLES, longest),
             "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
         },
-        is_prepared="SELECT" not in where.sql,  # how others are looked up depends on how many they are
+        is_prepared=not where.looks_up,
     )
     return PricedNeighbours(as_neighbours(*columns), prices)

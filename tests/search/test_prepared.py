@@ -128,3 +128,19 @@ def test_a_search_is_the_same_with_and_without(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(prepared, "execution_of", lambda *_: None)
     assert answers() == with_plans
     assert any(total for total, *_ in with_plans)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("demo")
+def test_candidates_scores_and_hits_come_from_kept_statements() -> None:
+    sent: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        sent.append(sql)
+        return execute(sql, params, many, context)
+
+    query = SearchQuery("drill for concrete")
+    search_products(query)  # which learns the words and the vector
+    with connection.execute_wrapper(note):
+        search_products(query)
+    assert len([sql for sql in sent if "EXECUTE search_" in sql]) == 4
