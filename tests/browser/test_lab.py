@@ -1,10 +1,12 @@
 """The search lab as each role sees it, on a desk and on a phone, and a merchandiser at work in it by keyboard."""
 
 import subprocess
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
 from search.lab import runs
@@ -153,6 +155,16 @@ def test_all_of_it_works_without_scripts(go_in: Any, shop: JudgmentList) -> None
     page.get_by_role("button", name="Begin").click()
     expect(page.locator("#lab-list")).to_contain_text("Autumn")
     expect(page.locator("[aria-pressed=true]")).to_have_count(0)
+
+
+def test_new_figures_leave_the_keyboard_where_it_is(go_in: Any, shop: JudgmentList) -> None:
+    run = runs.start_run(shop, [Variant.current()], User.objects.create_user("author"))
+    page = go_in("Operator", f"/admin/search/evaluationrun/{run.pk}/change/")
+    link = page.locator("#evaluation").get_by_role("link", name="Spring")
+    link.focus()
+    EvaluationRun.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
+    expect(page.get_by_role("heading", name="Running")).to_be_visible()
+    expect(link).to_be_focused()
 
 
 def test_an_evaluation_is_cancelled_before_ones_eyes(go_in: Any, shop: JudgmentList) -> None:

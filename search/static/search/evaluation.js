@@ -4,8 +4,19 @@
   const INTERVAL_MS = 1500;
   const SLOW_MS = 10000; // after a failure: the server may be restarting
   const place = document.getElementById("evaluation");
+  let shown = "";
 
   const isOver = () => document.getElementById("evaluation-figures").dataset.over === "true";
+
+  const stops = () => [...place.querySelectorAll("a[href], button, summary")];
+
+  // Who goes on by keyboard stays where they are: at what has the same id, or was as many stops from the beginning.
+  const show = (html) => {
+    const focused = document.activeElement;
+    const stop = stops().indexOf(focused);
+    place.innerHTML = shown = html;
+    if (stop >= 0) (document.getElementById(focused.id) ?? stops()[stop])?.focus({ preventScroll: true });
+  };
 
   const refresh = async () => {
     let pause = INTERVAL_MS;
@@ -14,9 +25,8 @@
         const response = await fetch(place.dataset.url, { credentials: "same-origin", redirect: "error" });
         if (response.status === 403 || response.status === 404) return;
         if (!response.ok) throw new Error(response.statusText);
-        const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
-        place.innerHTML = await response.text();
-        if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+        const html = await response.text();
+        if (html !== shown) show(html);
       } catch (error) {
         pause = SLOW_MS;
       }
