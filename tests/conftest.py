@@ -25,6 +25,8 @@ from tests import emptying
 def pytest_configure() -> None:
     # One round is a password's hash as well; the half million of a shop take a third of a second.
     PBKDF2PasswordHasher.iterations = 1
+    # Static files are looked for when one is asked for: each test has a client, which would look through all of them.
+    settings.WHITENOISE_AUTOREFRESH = True
     emptying.install()
 
 
