@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from django.conf import settings
 
 from catalog.lexical import K1
 from search.lexical import AppliedSynonym, Group, Lexeme, LexicalQuery, idf, phrase_sql
 from search.merchandising import book
-from search.merchandising.rules import Meaning, Rulebook
+from search.merchandising.rules import Rulebook, text_key
+from search.merchandising.synonyms import Meaning, Run, Synonyms
 from search.parsing import ParsedText, split_code
 from search.spelling import corrections
 from search.statements import fetch
@@ -72,6 +74,10 @@ class Analysis:
         """What is written with separators in a piece, once more without."""
         return self._found[piece].compound
 
+    def form(self, piece: str) -> str:
+        """What the forms of a word have in common, as the index has it; a stop word is only itself."""
+        return " ".join(lexeme.text for lexeme in self.lexemes(piece)) or text_key(piece)
+
 
 def _looked_up(pieces: Sequence[str]) -> dict[str, _Lexemes]:
     found = {piece: _Lexemes() for piece in pieces}
@@ -91,15 +97,12 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     text = text.replace("\x00", " ").strip()
     joined = ["".join(pair) for pair in zip(parsed.words, parsed.words[1:], strict=False)]
     splits = {word: parts for word in parsed.words if (parts := split_code(word))}
-    synonyms = (rulebook or book.current()).meanings(parsed.words)
-    meanings = [meaning.text for found in synonyms.values() for meaning in found]
-    analysis = Analysis(
-        [*parsed.words, *joined, *splits.values(), *meanings, *parsed.phrases, *parsed.excluded]
-    )
+    analysis = Analysis([*parsed.words, *joined, *splits.values(), *parsed.phrases, *parsed.excluded])
+    synonyms = _synonyms(rulebook or book.current(), settings.SEARCH_CONFIG)
     groups = [_group(word, splits.get(word), analysis) for word in parsed.words]
     size = catalogue_size()
     _add_joined(groups, joined, analysis, size)
-    applied = _add_synonyms(groups, synonyms, analysis)
+    applied = _add_synonyms(groups, synonyms.meanings(parsed.words, analysis.form))
     if parsed.ends_inside_a_word and groups:
         _complete(groups[-1], size)
     _forgive_typos(groups)
@@ -117,6 +120,15 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
         codes=_codes(parsed, text),
         synonyms=tuple(applied),
     )
+
+
+@lru_cache(maxsize=4)
+def _synonyms(rulebook: Rulebook, _config: str) -> Synonyms:
+    """The synonyms of a book, whose words are looked up once."""
+    words = {
+        word for one in rulebook.synonyms for text in (one.term, one.means) for word in text_key(text).split()
+    }
+    return Synonyms(rulebook.synonyms, Analysis(words).form)
 
 
 def _group(word: str, split: str | None, analysis: Analysis) -> Group:
@@ -141,9 +153,8 @@ def _add_joined(groups: Sequence[Group], joined: Sequence[str], analysis: Analys
         right.add(lexemes, weight)
 
 
-def _add_synonyms(
-    groups: Sequence[Group], synonyms: Mapping[tuple[int, int], list[Meaning]], analysis: Analysis
-) -> list[AppliedSynonym]:
+def _add_synonyms(groups: Sequence[Group], synonyms: Mapping[Run, Sequence[Meaning]]) -> list[AppliedSynonym]:
+    analysis = Analysis([meaning.text for found in synonyms.values() for meaning in found])
     applied = []
     for (start, end), meanings in synonyms.items():
         words = " ".join(group.word for group in groups[start:end])

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -80,13 +80,6 @@ class Rule:
         return {"rule": self.id, "name": self.name, **action.explain()}
 
 
-class Meaning(NamedTuple):
-    """What a synonym has some words of a query mean."""
-
-    text: str
-    synonym_id: int  # 0: not saved yet
-
-
 class Entry(NamedTuple):
     """A synonym, as typed."""
 
@@ -107,7 +100,7 @@ def text_key(text: str) -> str:
 
 
 class Rulebook:
-    """All rules that are or will be valid, and all synonyms, found by the words of a query. Never changed."""
+    """All rules that are or will be valid, found by the words of a query, and all synonyms. Never changed."""
 
     def __init__(self, rules: Iterable[Rule] = (), synonyms: Iterable[Entry] = ()) -> None:
         self.rules = tuple(sorted(rules, key=lambda rule: (-rule.priority, rule.id or float("inf"))))
@@ -122,12 +115,6 @@ class Rulebook:
             else:
                 # One word finds it: nearly no query has it and not the others.
                 self._by_word[max(rule.key.split(), key=len, default="")].append(place)
-        self._meanings: dict[str, list[Meaning]] = defaultdict(list)
-        for term, means, both_ways, synonym_id in self.synonyms:
-            self._meanings[text_key(term)].append(Meaning(means, synonym_id))
-            if both_ways:
-                self._meanings[text_key(means)].append(Meaning(term, synonym_id))
-        self.longest_term = max((term.count(" ") + 1 for term in self._meanings), default=0)
 
     def matching(self, texts: Iterable[str], category_ids: Iterable[int], now: float) -> tuple[Rule, ...]:
         """The rules for a query at a time, in the order in which they count.
@@ -153,18 +140,6 @@ class Rulebook:
             for place in self._by_word.get(word, ()):
                 if words.issuperset(self.rules[place].key.split()):
                     yield place
-
-    def meanings(self, words: Sequence[str]) -> dict[tuple[int, int], list[Meaning]]:
-        """Staff's synonyms for runs of a query's words: (first word, end) -> what they mean."""
-        found: dict[tuple[int, int], list[Meaning]] = {}
-        if not self._meanings:
-            return found
-        keys = [text_key(word) for word in words]
-        for start in range(len(keys)):
-            for end in range(start + 1, min(start + self.longest_term, len(keys)) + 1):
-                if meanings := self._meanings.get(" ".join(keys[start:end])):
-                    found[start, end] = meanings
-        return found
 
     def with_rule(self, rule: Rule, instead_of: int | None) -> "Rulebook":
         """The book with one more rule, or with one replaced, as if it were valid now."""

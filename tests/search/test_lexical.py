@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 
 from catalog.models import Product
 from search.analysis import analyse
@@ -84,6 +85,19 @@ def test_synonyms_work_both_ways_where_staff_say_so(make_product: MakeProduct) -
     Synonym.objects.update(both_ways=False)
     book.forget()  # other writers than save() are noticed a second later
     assert names("television") == ["Television 40 inch"]
+
+
+def test_a_synonym_is_met_by_every_form_of_its_words(make_product: MakeProduct) -> None:
+    make_product("Notebook 15 inch")
+    make_product("Dust bags")
+    Synonym.objects.create(term="laptop", means="notebook")
+    Synonym.objects.create(term="hoover sack", means="dust bag")
+    assert names("Laptops") == ["Notebook 15 inch"]
+    assert names("hoovers sacks") == ["Dust bags"]
+    book.forget()
+    with override_settings(SEARCH_CONFIG="simple"):  # a language whose words have one form
+        assert names("Laptops") == []
+        assert names("laptop") == ["Notebook 15 inch"]
 
 
 def test_what_a_product_has_is_found_by_name_and_what_it_lacks_is_not(make_product: MakeProduct) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from search.merchandising.rules import Entry, Match, Meaning, Rule, Rulebook, text_key
+from search.merchandising.rules import Match, Rule, Rulebook, text_key
 
 FOREVER = float("inf")
 
@@ -102,32 +102,6 @@ def test_the_index_finds_what_a_look_at_every_rule_finds() -> None:
             if (one.key == query if one.match is Match.EXACT else set(one.key.split()) <= set(query.split()))
         ]
         assert met(rules, query) == expected
-
-
-def test_synonyms_are_found_for_runs_of_words_in_either_direction() -> None:
-    book = Rulebook(
-        synonyms=[
-            Entry("Telly", "television", True, 4),
-            Entry("hot water maker thing", "kettle", False),
-            Entry("wi-fi", "wlan", True),
-        ]
-    )
-    assert book.meanings(["cheap", "TELLY", "now"]) == {(1, 2): [Meaning("television", 4)]}
-    assert book.meanings(["television"]) == {(0, 1): [Meaning("Telly", 4)]}
-    assert book.meanings(["a", "hot", "water", "maker", "thing"]) == {(1, 5): [Meaning("kettle", 0)]}
-    assert book.meanings(["kettle"]) == {}
-    assert book.meanings(["wi", "fi"]) == {(0, 2): [Meaning("wlan", 0)]}
-    assert book.meanings(["Wi-Fi"]) == {(0, 1): [Meaning("wlan", 0)]}
-
-
-def test_a_circle_of_synonyms_is_walked_one_step() -> None:
-    book = Rulebook(synonyms=[Entry("a", "b", True), Entry("b", "c", True), Entry("c", "a", True)])
-    assert {tuple(sorted(one.text for one in meanings)) for meanings in book.meanings(["a"]).values()} == {
-        ("b", "c")
-    }
-    assert Rulebook(synonyms=[Entry("a", "b", False), Entry("b", "c", False)]).meanings(["a"]) == {
-        (0, 1): [Meaning("b", 0)]
-    }
 
 
 def test_plain_letters_are_compared_as_all_others_are() -> None:
