@@ -4,12 +4,15 @@ Python computes in one thread of a process at a time, so there is a process for 
 350 MB each, most of it the model) is better spent on purpose.
 """
 
+import fcntl
 import os
 import select
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from multiprocessing.sharedctypes import RawArray
+from pathlib import Path
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -21,6 +24,7 @@ GLANCE_S = 0.001
 # So long a thread waits for the next request of the visitor whom it has just answered.
 ATTENTION_MS = 100
 MOST_PROCESSES = 256
+_PREFIX, _LOCK = "nearshelf-figures-", "lock"
 _CORES = os.cpu_count() or 1
 
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(_CORES, MOST_BY_ITSELF))
@@ -28,9 +32,23 @@ threads = 8
 # A query may have 512 characters, each of which may take twelve in an address.
 limit_request_line = 8190
 
+
+def _folder_of_figures() -> Path:
+    """A new folder, locked while any process of this server lives; folders of servers that were killed are removed."""
+    for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+        with suppress(OSError), lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    new = folder / "new"
+    fcntl.flock(os.open(new, os.O_CREAT | os.O_WRONLY), fcntl.LOCK_EX)
+    new.rename(folder / _LOCK)  # locked before anybody sees it
+    return folder
+
+
 # Each process counts for itself; from the files here any of them tells the figures of all (see prometheus_client).
-_FIGURES = tempfile.mkdtemp(prefix="nearshelf-figures-")
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = _FIGURES
+_figures = _folder_of_figures()
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_figures)
 
 
 class BalancedWorker(ThreadWorker):
@@ -105,4 +123,4 @@ def child_exit(server: Any, worker: BalancedWorker) -> None:
 
 def on_exit(server: Any) -> None:
     """Clear away the figures."""
-    shutil.rmtree(_FIGURES, ignore_errors=True)
+    shutil.rmtree(_figures, ignore_errors=True)

@@ -3,6 +3,8 @@
 import os
 import runpy
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +20,29 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     environment: dict[str, str] = {}
     monkeypatch.setattr(os, "environ", environment)
     return environment
+
+
+def started() -> Path:
+    """Have a server read its configuration as a process of its own that is killed; return its folder of figures."""
+    code = (
+        f"import os, runpy, signal; runpy.run_path({CONFIGURATION!r});"
+        " print(os.environ['PROMETHEUS_MULTIPROC_DIR'], flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    return Path(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip())
+
+
+def test_what_a_killed_server_left_is_cleared_away_and_nothing_of_a_running_one(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = runpy.run_path(CONFIGURATION)
+    kept = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    killed = started()
+    assert killed.is_dir()
+    process(2, 2, monkeypatch)
+    assert not killed.exists()
+    assert kept.is_dir()
+    running["on_exit"](None)
+    assert not kept.exists()
 
 
 def process(cores: int, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
