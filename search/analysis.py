@@ -22,7 +22,6 @@ from search.trace import stage
 RARE_AGAINST_COMPLETION = 0.02
 MAX_COMPLETIONS = 8
 COMPLETION_WEIGHT = 0.5
-SYNONYM_WEIGHT = 0.8
 TYPO_WEIGHT = 0.8
 MAX_WORDS_WITH_TYPOS = 3
 MAX_SKU_LENGTH = 64
@@ -162,7 +161,8 @@ def _add_synonyms(groups: Sequence[Group], synonyms: Mapping[Run, Sequence[Meani
             if lexemes := analysis.lexemes(meaning.text):
                 applied.append(AppliedSynonym(meaning.synonym_id, words, meaning.text, phrase_sql(lexemes)))
                 for group in groups[start:end]:
-                    group.add(lexemes, SYNONYM_WEIGHT)
+                    # As much as the word itself: which of the two somebody means, meaning tells.
+                    group.add(lexemes, 1.0)
     return applied
 
 

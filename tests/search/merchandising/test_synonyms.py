@@ -1,7 +1,19 @@
-"""Synonyms by the words of a query, as plain values."""
+"""Synonyms: as plain values, and in searches by meaning."""
 
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from catalog.models import Product
+from search.analysis import analyse
+from search.engine import search_products
 from search.merchandising.rules import Entry
 from search.merchandising.synonyms import Meaning, Run, Synonyms
+from search.models import Synonym
+from search.parsing import parse
+from search.query import SearchQuery
+from search.terms import refresh_terms
 
 
 def singular(word: str) -> str:
@@ -51,3 +63,31 @@ def test_a_circle_is_walked_one_step() -> None:
     }
     line = [Entry("a", "b", False), Entry("b", "c", False)]
     assert meanings(line, "a") == {(0, 1): [Meaning("b", 0)]}
+
+
+@pytest.mark.django_db
+def test_meaning_decides_between_a_word_and_its_synonym(
+    make_product: Callable[..., Product], embed: Callable[[], Any]
+) -> None:
+    bag, computer = "Everyday 15.6 inch sleeve for a laptop", "Pavilion 15 notebook PC"
+    make_product(bag)
+    make_product(computer)
+    refresh_terms()
+    embed()
+    assert names("laptop") == [bag, computer]
+    Synonym.objects.create(term="laptop", means="notebook", both_ways=False)
+    assert names("laptop") == [computer, bag]
+
+
+@pytest.mark.django_db
+def test_a_synonym_counts_as_much_as_the_word(make_product: Callable[..., Product]) -> None:
+    make_product("Telly stand")
+    make_product("Television stand")
+    refresh_terms()
+    Synonym.objects.create(term="telly", means="television", both_ways=False)
+    one, other = analyse(parse("telly"), "telly").idf.values()
+    assert one == other
+
+
+def names(text: str) -> list[str]:
+    return [hit.fields["name"] for hit in search_products(SearchQuery(text)).hits]
