@@ -35,10 +35,14 @@ limit_request_line = 8190
 
 def _folder_of_figures() -> Path:
     """A new folder, locked while any process of this server lives; folders of servers that were killed are removed."""
-    for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
-        with suppress(OSError), lock.open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(lock.parent)
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # in use, or removed by somebody else just now
+            if (
+                left.lstat().st_uid == os.geteuid()
+            ):  # others could leave us something that is no folder of figures
+                with (left / _LOCK).open() as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(left)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     new = folder / "new"
     fcntl.flock(os.open(new, os.O_CREAT | os.O_WRONLY), fcntl.LOCK_EX)

@@ -14,14 +14,14 @@ def held_back() -> Iterator[None]:
     In the middle of a statement it would leave the connection so that not even a rollback can be sent, and what is
     raised then says nothing of an interrupt.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # which is never interrupted
-        return
     before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield  # other threads are never interrupted; without a handler of Python's there is none to hold back
+        return
     waiting: list[FrameType | None] = []
 
     def wait(number: int, frame: FrameType | None) -> None:
-        if waiting and callable(before):
+        if waiting:
             before(number, frame)
         waiting.append(frame)
 
@@ -30,5 +30,5 @@ def held_back() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        if waiting and callable(before):
+        if waiting:
             before(signal.SIGINT, waiting[0])

@@ -54,3 +54,10 @@ def test_other_threads_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert done == [1]
+
+
+def test_without_a_handler_nothing_is_held_back() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with held_back():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    signal.signal(signal.SIGINT, signal.default_int_handler)
