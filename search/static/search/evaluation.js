@@ -10,12 +10,13 @@
 
   const stops = () => [...place.querySelectorAll("a[href], button, summary")];
 
-  // Who goes on by keyboard stays where they are: at what has the same id, or was as many stops from the beginning.
+  // Who goes on by keyboard stays where they are: at what has the same id, or is as many stops from the beginning.
   const show = (html) => {
     const focused = document.activeElement;
     const stop = stops().indexOf(focused);
     place.innerHTML = shown = html;
-    if (stop >= 0) (document.getElementById(focused.id) ?? stops()[stop])?.focus({ preventScroll: true });
+    const again = focused.id ? document.getElementById(focused.id) : stops()[stop];
+    if (stop >= 0) again?.focus({ preventScroll: true });
   };
 
   const refresh = async () => {
