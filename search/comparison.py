@@ -3,13 +3,19 @@
 import math
 from collections.abc import Sequence
 
-from search.scope import NOTHING, Condition, Scope
-from search.selectivity import rows_kept
-from search.statements import fetch_columns
-from search.vectors import PRICED_COLUMNS, Neighbours, PricedNeighbours, VectorSpace, as_neighbours
+from django.conf import settings
 
-# A row's own copy of the price is looked at where the price keeps at least one of so many rows of the categories.
+from search.neighbourhood import Neighbourhood
+from search.outlook import Outlook
+from search.scope import NOTHING, Condition, Scope
+from search.selectivity import categories_hold, rows_kept
+from search.statements import Flags, fetch_columns
+from search.vectors import NOBODY_PRICED, PRICED_COLUMNS, Neighbours, PricedNeighbours, as_neighbours
+
+# Within categories, a row's own copy of the price is looked at where the price keeps at least one of so many rows.
 PRICE_COPY_FACTOR = 30
+# Otherwise where so many rows are looked at for each that the price keeps of all products.
+PRICE_ONLY_COPY_FACTOR = 6
 # Rows of categories are compared once for several ranges of prices where so many hold enough of each.
 PRICED_SURPLUS = 1.25
 MOST_PRICED = 2_000
@@ -23,60 +29,89 @@ EXACT_SETTINGS = {
 }
 
 
-def compare_all(space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int) -> Neighbours:
-    """Compare every row that the filters keep.
+def compare_all(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> Neighbours:
+    """Compare every row that the filters keep and that can be among the nearest.
 
     Rows of a category lie next to each other, and looking at the price in each of them takes half a microsecond. For
     brands, and for prices that keep next to nothing of a category, products are found through the catalogue's indexes,
     which takes three microseconds for each that is kept: their ids go into one array, in whose order the index on
     vectors is read once, where a join would look each one up.
     """
-    if looks_at_copies(scope):
-        where = scope.condition("e")
-    else:
-        chosen = scope.condition("b", with_active=False)
-        where = Condition(
-            f"e.is_active AND e.product_id = ANY(ARRAY(SELECT b.id FROM catalog_product AS b WHERE {chosen.sql}))",
-            chosen.params,
-        )
-    return _exact(space, literal, where, other, limit).neighbours
+    if looks_at_copies(around, scope, limit):
+        return _by_parts(around, scope, other, limit).neighbours
+    chosen = scope.condition("b", with_active=False)
+    where = Condition(
+        f"e.is_active AND e.product_id = ANY(ARRAY(SELECT b.id FROM catalog_product AS b WHERE {chosen.sql}))",
+        chosen.params,
+    )
+    return _exact(around, [where & other], limit).neighbours
 
 
-def _exact(
-    space: VectorSpace, literal: str, within: Condition, other: Condition, limit: int
+def looks_at_copies(around: Neighbourhood, scope: Scope, limit: int) -> bool:
+    """Whether rows are looked through for those that their own copies of what filters ask for let pass."""
+    if scope.brands:
+        return False
+    kept, inside = rows_kept(scope, NOTHING) or 0, categories_hold(scope)
+    if scope.category_ids is not None:
+        return scope.without("category").is_open or PRICE_COPY_FACTOR * kept >= inside
+    outlook = around.outlook(scope)
+    if scope.is_open or outlook is None or kept <= settings.SEARCH_EXACT_ROWS:
+        return scope.is_open  # samples have hardly any of so few
+    return outlook.rows_in(outlook.likely(limit)) <= PRICE_ONLY_COPY_FACTOR * kept
+
+
+def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:
+    """Compare what seems to hold the nearest, and then what can hold nearer ones, until nothing is left that can."""
+    outlook = around.outlook(scope)
+    if outlook is None:
+        return _exact(around, [scope.condition("e") & other], limit)
+    rest = scope.without("category").condition("e") & other
+    compared, expected = outlook.likely(limit), limit
+    found = _exact(around, [one & rest for one in (outlook.condition(compared), *outlook.strangers)], limit)
+    while len(found) < limit and not compared.all():
+        expected *= 4
+        found += _new(around, outlook, outlook.likely(expected), compared, rest, limit)
+    if len(found) >= limit:
+        nearer = outlook.within_reach(float(found.neighbours.cosines[limit - 1]))
+        found += _new(around, outlook, nearer, compared, rest, limit)
+    return found.first(limit)
+
+
+def _new(
+    around: Neighbourhood, outlook: Outlook, parts: Flags, compared: Flags, rest: Condition, limit: int
 ) -> PricedNeighbours:
-    """Compare all rows `e` that satisfy two conditions, and put them in order.
+    """Compare those of some parts that were not yet, and note it."""
+    new = parts & ~compared
+    compared |= new
+    return _exact(around, [outlook.condition(new) & rest], limit) if new.any() else NOBODY_PRICED
 
-    Of each row only the vector and what the conditions ask for are read; the other columns, which lie behind the
+
+def _exact(around: Neighbourhood, ways: Sequence[Condition], limit: int) -> PricedNeighbours:
+    """Compare all rows `e` that satisfy a condition, for which each way is an index's, and put them in order.
+
+    Of each row only the vector and what the condition asks for are read; the other columns, which lie behind the
     vector, are those of the rows found. Without the cast of `VectorSpace.distance` no HNSW index can be meant, and a
     seventh of the time is saved.
     """
-    where = within & other
+    compared = " UNION ALL ".join(
+        "SELECT e.ctid AS place, e.vector <=> %s::halfvec AS distance"
+        f" FROM {around.space.table} AND {way.sql}"
+        for way in ways
+    )
     *columns, prices = fetch_columns(
         PRICED_COLUMNS,
         "SELECT e.product_id, found.distance, e.category_id, e.price::float8 FROM"
-        f" (SELECT e.ctid AS place, e.vector <=> %s::halfvec AS distance FROM {space.table} AND {where.sql}"
-        " ORDER BY distance LIMIT %s) AS found"
+        f" (SELECT * FROM ({compared}) AS compared ORDER BY distance LIMIT %s) AS found"
         " JOIN embeddings_productembedding AS e ON e.ctid = found.place ORDER BY found.distance, e.product_id DESC",
-        (literal, *where.params, limit),
+        (*(param for way in ways for param in (around.literal, *way.params)), limit),
         EXACT_SETTINGS,
-        is_prepared=not where.looks_up,
+        is_prepared=not any(way.looks_up for way in ways),
     )
     return PricedNeighbours(as_neighbours(*columns), prices)
 
 
-def looks_at_copies(scope: Scope) -> bool:
-    """Whether the rows of the categories asked for are looked through for those that satisfy the other filters."""
-    if scope.without("category").is_open:
-        return True
-    if scope.category_ids is None or scope.brands:
-        return False
-    kept, inside = (rows_kept(one, NOTHING) for one in (scope, scope.without("price")))
-    return PRICE_COPY_FACTOR * (kept or 0) >= (inside or 0)
-
-
 def compare_together(
-    space: VectorSpace, literal: str, scopes: Sequence[Scope], other: Condition, limit: int
+    around: Neighbourhood, scopes: Sequence[Scope], other: Condition, limit: int
 ) -> dict[Scope, Neighbours]:
     """Compare the rows of some categories once for scopes that have these in common, and differ in the price.
 
@@ -84,10 +119,10 @@ def compare_together(
     that does not tell the nearest `limit` are left out.
     """
     categories = Scope(category_ids=scopes[0].category_ids)
-    inside, fewest = rows_kept(categories, NOTHING), min(rows_kept(scope, NOTHING) or 0 for scope in scopes)
-    taken = math.ceil(limit * max(1.0, PRICED_SURPLUS * (inside or 0) / max(1, fewest)))
+    inside, fewest = categories_hold(categories), min(rows_kept(scope, NOTHING) or 0 for scope in scopes)
+    taken = math.ceil(limit * max(1.0, PRICED_SURPLUS * inside / max(1, fewest)))
     if taken > MOST_PRICED:
         return {}
-    near = _exact(space, literal, categories.condition("e"), other, taken)
+    near = _by_parts(around, categories, other, taken)
     found = {scope: near.within(scope).first(limit) for scope in scopes}
     return {scope: best for scope, best in found.items() if len(best) == limit or len(near) < taken}

@@ -12,10 +12,14 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Value]):
-    """What `read` returned KEPT_FOR_S seconds ago at most; while one thread reads, the others use what is there."""
+    """What `read` returned `for_s` seconds ago at most (None: KEPT_FOR_S).
 
-    def __init__(self, read: Callable[[], Value]) -> None:
+    While one thread reads, the others use what is there.
+    """
+
+    def __init__(self, read: Callable[[], Value], for_s: float | None = None) -> None:
         self._read = read
+        self._for_s = for_s
         self._kept: tuple[float, Value] | None = None
         self._reading = threading.Lock()
 
@@ -26,7 +30,10 @@ class Kept(Generic[Value]):
             return kept[1]
         with self._reading:
             if self._kept is None or time.monotonic() >= self._kept[0]:
-                self._kept = (time.monotonic() + KEPT_FOR_S, self._read())
+                self._kept = (
+                    time.monotonic() + (KEPT_FOR_S if self._for_s is None else self._for_s),
+                    self._read(),
+                )
             return self._kept[1]
 
     def forget(self) -> None:

@@ -1,11 +1,13 @@
-"""The nearest of all products, whatever is filtered: read once for all scopes of a search."""
+"""What is known of a query's surroundings, whatever is filtered: found out once for all scopes of a search."""
 
 from functools import cached_property
 
 from django.conf import settings
 
+from search.outlook import Outlook, samples_of
 from search.scope import Scope
-from search.vectors import Neighbours, PricedNeighbours, VectorSpace
+from search.selectivity import categories_hold
+from search.vectors import Neighbours, PricedNeighbours, Vector, VectorSpace, vector_literal
 from search.walk import SURPLUS, filtered_stride, walk
 
 # Whether a query fits categories is seen from so many.
@@ -13,11 +15,27 @@ FEW = 40
 
 
 class Neighbourhood:
-    """What lies around a query's vector: the nearest few, and the many of one stride of a walk under a filter."""
+    """What lies around a query's vector.
 
-    def __init__(self, space: VectorSpace, literal: str) -> None:
-        self._space = space
-        self._literal = literal
+    The nearest few, the many of one stride of a walk under a filter, and where within categories the nearest can be.
+    """
+
+    def __init__(self, space: VectorSpace, vector: Vector) -> None:
+        self.space = space
+        self.literal = vector_literal(vector)
+        self._vector = vector
+        self._outlooks: dict[Scope, Outlook] = {}
+
+    def outlook(self, scope: Scope) -> Outlook | None:
+        """Where the nearest within a scope can be.
+
+        None where brands are asked for, which rows do not know, and where it takes no time to compare all of them.
+        """
+        if scope.brands or categories_hold(scope) <= settings.SEARCH_EXACT_ROWS:
+            return None
+        if scope not in self._outlooks:
+            self._outlooks[scope] = samples_of(self.space).outlook(self._vector, scope)
+        return self._outlooks[scope]
 
     def share_within(self, scope: Scope) -> float:
         """Which part (0..1) of the nearest few has the categories and the price asked for."""
@@ -41,4 +59,4 @@ class Neighbourhood:
 
     def _nearest(self, rows: int) -> PricedNeighbours:
         everything = Scope().condition("e")
-        return walk(self._space, self._literal, everything, rows, rows, settings.SEARCH_MAX_SCAN_TUPLES)
+        return walk(self.space, self.literal, everything, rows, rows, settings.SEARCH_MAX_SCAN_TUPLES)

@@ -4,7 +4,7 @@ import json
 import time
 from functools import lru_cache
 
-from search.scope import Condition, Scope
+from search.scope import NOTHING, Condition, Scope
 from search.statements import fetch
 from search.terms import catalogue_size
 
@@ -33,6 +33,12 @@ def _estimate(scope: Scope, constraint: Condition, _period: int) -> int:
     if isinstance(plan, str):
         plan = json.loads(plan)
     return int(plan[0]["Plan"]["Plan Rows"])
+
+
+def categories_hold(scope: Scope) -> int:
+    """How many products the categories of a scope have, about, whatever else it asks for."""
+    kept = rows_kept(Scope(category_ids=scope.category_ids), NOTHING)
+    return catalogue_size() if kept is None else kept
 
 
 def forget_estimates() -> None:

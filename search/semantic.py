@@ -21,7 +21,7 @@ from search.selectivity import rows_kept, share_of
 from search.similarities import Similarities
 from search.statements import GIN_SETTINGS, Kind, fetch_columns, fetch_together
 from search.trace import Route, stage, took
-from search.vectors import NOBODY, Neighbours, Vector, VectorSpace, vector_literal
+from search.vectors import NOBODY, Neighbours, Vector, VectorSpace
 from search.walk import LONGEST_STRIDE, SURPLUS, filtered_stride, walk
 
 CATEGORY_EXACT_FACTOR = 3
@@ -33,6 +33,8 @@ FILTERED_MARGIN = 100
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take:
 # more where to compare all rows instead takes long.
 WALK_PATIENCE = 1.5
+# A row that a walk comes by takes as long as so many that are compared one after the other.
+ROWS_FOR_A_STEP = 6
 WIDE_PATIENCE = 3
 # From this share on, a brand is looked up for each row instead of hashing the ids of its products.
 LOOK_UP_SHARE = 0.25
@@ -89,18 +91,19 @@ def nearest_in_each(
     if required.sql and (found := those_having(scopes, at_most=settings.SEARCH_EXACT_ROWS)) is not None:
         took(Route.EXACT)
         return found
-    literal, other = vector_literal(vector), _constrained(constraint & required, exclude)
-    around = Neighbourhood(space, literal)
+    other = _constrained(constraint & required, exclude)
+    around = Neighbourhood(space, vector)
     # Many have what is required, so that only the filters can make few of them.
-    ways = {scope: _way(around, scope, NOTHING if required.sql else constraint) for scope in scopes}
-    compared = _compared(space, literal, ways, other, limit)
+    narrowing = NOTHING if required.sql else constraint
+    ways = {scope: _way(around, scope, narrowing, other, limit) for scope in scopes}
+    compared = _compared(around, ways, other, limit)
 
     def compare(scope: Scope) -> Neighbours:
         if scope not in compared:
             if required.sql and not ways[scope].is_exact:
                 (compared[scope],) = those_having([scope]) or [NOBODY]
             else:
-                compared[scope] = compare_all(space, literal, scope, other, limit)
+                compared[scope] = compare_all(around, scope, other, limit)
         return compared[scope]
 
     def find(scope: Scope) -> Neighbours:
@@ -111,23 +114,23 @@ def nearest_in_each(
         ):
             took(Route.INDEX)
             return near
-        return _nearest(space, literal, scope, limit, other, ways[scope], compare)
+        return _nearest(around, scope, limit, other, ways[scope], compare)
 
     return [find(scope) for scope in scopes]
 
 
 def _compared(
-    space: VectorSpace, literal: str, ways: Mapping[Scope, _Way], other: Condition, limit: int
+    around: Neighbourhood, ways: Mapping[Scope, _Way], other: Condition, limit: int
 ) -> dict[Scope, Neighbours]:
     """The nearest within those scopes whose rows are compared category by category."""
     alike: dict[tuple[int, ...], list[Scope]] = defaultdict(list)
     for scope, way in ways.items():
-        if way.is_exact and scope.category_ids is not None and looks_at_copies(scope):
+        if way.is_exact and scope.category_ids is not None and looks_at_copies(around, scope, limit):
             alike[scope.category_ids].append(scope)
     compared: dict[Scope, Neighbours] = {}
     for together in alike.values():
         if len(together) > 1:
-            compared |= compare_together(space, literal, together, other, limit)
+            compared |= compare_together(around, together, other, limit)
     return compared
 
 
@@ -167,10 +170,13 @@ def _nearest_of_those(
     ]
 
 
-def _way(around: Neighbourhood, scope: Scope, constraint: Condition) -> _Way:
+def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Condition, limit: int) -> _Way:
     kept = rows_kept(scope, constraint)
     share = share_of(kept)
     if kept is not None and kept <= _exact_rows(scope):
+        return _Way(True, share)
+    # What is looked up for each row that is compared takes ten times as long as comparing it.
+    if not (scope.is_open or other.looks_up) and _is_better_compared(around, scope, limit, share):
         return _Way(True, share)
     if scope.category_ids is None:
         return _Way(False, share)
@@ -182,8 +188,7 @@ def _way(around: Neighbourhood, scope: Scope, constraint: Condition) -> _Way:
 
 
 def _nearest(
-    space: VectorSpace,
-    literal: str,
+    around: Neighbourhood,
     scope: Scope,
     limit: int,
     other: Condition,
@@ -194,7 +199,7 @@ def _nearest(
     if way.is_exact:
         took(Route.EXACT)
         return compare(scope)
-    found = _by_index(space, literal, scope, other, limit, way.share)
+    found = _by_index(around, scope, other, limit, way.share)
     if len(found) < limit:
         took(Route.FALLBACK)
         return compare(scope)
@@ -241,9 +246,7 @@ def _walked(scope: Scope, share: float) -> Condition:
     return where
 
 
-def _by_index(
-    space: VectorSpace, literal: str, scope: Scope, other: Condition, limit: int, share: float
-) -> Neighbours:
+def _by_index(around: Neighbourhood, scope: Scope, other: Condition, limit: int, share: float) -> Neighbours:
     """Walk the HNSW graph until enough rows have passed the filters, then put them in order.
 
     The first rows that the graph offers under a filter are not always the nearest, so that it is walked over more of
@@ -255,8 +258,24 @@ def _by_index(
     stride, taken = _length_of_walk(limit, share, is_open)
     patience = WIDE_PATIENCE if share >= WIDE_SHARE and scope.category_ids is None else WALK_PATIENCE
     longest = math.ceil(patience * taken / max(share, 1e-6))
-    found = walk(space, literal, where, taken, stride, longest).neighbours
+    found = walk(around.space, around.literal, where, taken, stride, longest).neighbours
     return found.first(limit) if is_open or len(found) == taken else NOBODY
+
+
+def _is_better_compared(around: Neighbourhood, scope: Scope, limit: int, share: float) -> bool:
+    """Whether samples tell that comparing takes less than a walk under a filter, or that this would lead elsewhere.
+
+    Where a price keeps much of all products, a walk is short, and to look at samples takes a tenth of it.
+    """
+    if scope.category_ids is None and share >= WIDE_SHARE:
+        return False
+    if (outlook := around.outlook(scope)) is None:
+        return False
+    stride, taken = _length_of_walk(limit, share, is_open=False)
+    steps = max(stride, taken / max(share, 1e-6))
+    return outlook.rows_in(outlook.likely(limit)) <= ROWS_FOR_A_STEP * steps or (
+        scope.category_ids is None and outlook.passed(taken) > steps
+    )
 
 
 def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:

@@ -32,6 +32,7 @@ class Kind(Enum):
     PLACE = ("string_agg(int2send({}), ''::bytea)", ">i2", np.int16)
     FLAG = ("string_agg(boolsend(coalesce({}, false)), ''::bytea)", "?", np.bool_)
     TID = ("string_agg(tidsend({}), ''::bytea)", np.dtype([("block", ">u4"), ("offset", ">u2")]), TID)
+    HALVES = ("string_agg(halfvec_send({}), ''::bytea)", ">f2", np.float32)
     TEXT = ("json_agg({}::text)::text", None, np.object_)
 
     @property

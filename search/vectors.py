@@ -9,7 +9,7 @@ import orjson
 
 from embeddings.models import EmbeddingModel
 from search.scope import Scope
-from search.statements import Floats, Ids, Kind, fetch, id_array
+from search.statements import Flags, Floats, Ids, Kind, fetch, id_array
 
 Vector = npt.NDArray[np.float32]
 
@@ -79,19 +79,37 @@ class PricedNeighbours:
     def __len__(self) -> int:
         return len(self.prices)
 
+    def __add__(self, other: "PricedNeighbours") -> "PricedNeighbours":
+        """Both, nearest first."""
+        together = self.neighbours + other.neighbours
+        order = np.lexsort((-together.product_ids, -together.cosines))
+        return PricedNeighbours(together.at(order), np.concatenate([self.prices, other.prices])[order])
+
+    def first(self, number: int) -> "PricedNeighbours":
+        """The first of them."""
+        return PricedNeighbours(self.neighbours.first(number), self.prices[:number])
+
     def within(self, scope: Scope) -> Neighbours:
         """Those that have the categories and the price asked for; brands are not known here."""
         inside = np.ones(len(self), dtype=np.bool_)
         if scope.category_ids is not None:
             inside &= np.isin(self.neighbours.category_ids, scope.category_ids)
-        if scope.price_min is not None:
-            inside &= self.prices >= float(scope.price_min)
-        if scope.price_max is not None:
-            inside &= self.prices <= float(scope.price_max)
+        inside &= has_price(self.prices, scope)
         return self.neighbours.at(np.flatnonzero(inside))
 
 
+def has_price(prices: Floats, scope: Scope) -> Flags:
+    """Which prices are in the range asked for; NaN, which is none, is in no range."""
+    inside = np.ones(len(prices), dtype=np.bool_)
+    if scope.price_min is not None:
+        inside &= prices >= float(scope.price_min)
+    if scope.price_max is not None:
+        inside &= prices <= float(scope.price_max)
+    return inside
+
+
 NOBODY = Neighbours(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
+NOBODY_PRICED = PricedNeighbours(NOBODY, np.empty(0))
 COLUMNS = (Kind.ID, Kind.FLOAT, Kind.ID)  # those of `VectorSpace.columns`
 PRICED_COLUMNS = (*COLUMNS, Kind.FLOAT)  # and the price
 

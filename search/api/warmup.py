@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.urls import get_resolver
 
-from search import encoding, rerank, similarities
+from search import encoding, outlook, rerank, similarities
 from search.exceptions import EncodingUnavailableError
 from search.vectors import VectorSpace
 
@@ -35,12 +35,14 @@ def start() -> threading.Thread:
 
 
 def warm() -> None:
-    """Load the active model, encode one query with it and see where its vectors lie.
+    """Load the active model, encode one query with it, see where its vectors lie and take samples of them.
 
     Raises EncodingUnavailableError or a database error.
     """
     encoding.warm_up()
-    similarities.survey(VectorSpace.of(encoding.active_model()))
+    space = VectorSpace.of(encoding.active_model())
+    similarities.survey(space)
+    outlook.samples_of(space)
     rerank.load()
 
 

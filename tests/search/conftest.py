@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from embeddings import pipeline
-from search import attributes, categories, encoding, facets, redis_client, selectivity, terms
+from search import attributes, categories, encoding, facets, outlook, redis_client, selectivity, terms
 from search.merchandising import book, usage
 from search.terms import forget_frequencies, refresh_terms
 
@@ -35,6 +35,7 @@ def _start_afresh() -> None:
     forget_frequencies()
     categories.forget()
     facets.forget()
+    outlook.forget()
     selectivity.forget_estimates()
     redis_client.try_again()
     book.forget()

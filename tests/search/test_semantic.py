@@ -23,7 +23,7 @@ from search.similarities import Similarities
 from search.statements import fetch_together
 from search.terms import forget_frequencies
 from search.trace import Route, tracing
-from search.vectors import Neighbours, Vector, VectorSpace, read_vectors, vector_literal
+from search.vectors import Neighbours, Vector, VectorSpace, read_vectors
 from search.walk import filtered_stride
 from tests.search.plans import plans
 
@@ -77,12 +77,20 @@ def test_a_search_of_everything_walks_the_index(space: VectorSpace, vector: Vect
     assert f"using {INDEX}" in plan
 
 
-def test_a_filter_that_keeps_much_walks_the_index(space: VectorSpace, vector: Vector, settings: Any) -> None:
+@pytest.fixture
+def many_rows(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where comparing takes longer than walking, wherever the nearest are."""
     settings.SEARCH_EXACT_ROWS = 0
+    monkeypatch.setattr(semantic, "ROWS_FOR_A_STEP", 0)
+
+
+@pytest.mark.usefixtures("many_rows")
+def test_a_filter_that_keeps_much_walks_the_index(space: VectorSpace, vector: Vector) -> None:
     for scope in scopes()[1:4]:
         assert any(f"using {INDEX}" in plan for plan in plans(partial(nearest, space, vector, scope, 2)))
 
 
+@pytest.mark.usefixtures("many_rows")
 @pytest.mark.parametrize(
     ("category", "route"), [("tools", Route.INDEX), ("kitchen", Route.EXACT)], ids=["fits", "does not fit"]
 )
@@ -94,7 +102,6 @@ def test_categories_that_the_query_does_not_fit_are_not_walked_through(
     category: str,
     route: Route,
 ) -> None:
-    settings.SEARCH_EXACT_ROWS = 0
     settings.SEARCH_FILTERED_ROWS = 50
     monkeypatch.setattr(semantic, "FILTERED_MARGIN", 0)  # the whole category has no more products
     forget_frequencies()
@@ -168,10 +175,10 @@ def test_where_few_of_a_category_have_the_price_its_rows_are_compared_again(
     assert len([plan for plan in sent if "embedding_searchable" in plan]) == 2
 
 
+@pytest.mark.usefixtures("many_rows")
 def test_categories_that_the_query_fits_are_found_among_the_nearest_of_all(
     space: VectorSpace, vector: Vector, settings: Any
 ) -> None:
-    settings.SEARCH_EXACT_ROWS = 0
     tools = resolve(Filters(categories=("tools",)))
     several = [replace(tools, price_max=Decimal(150)), replace(tools, price_min=Decimal(2)), tools]
     found: list[Neighbours] = []
@@ -187,7 +194,7 @@ def test_what_cannot_be_among_the_nearest_of_all_is_not_looked_for_there(
     space: VectorSpace, vector: Vector
 ) -> None:
     tools = resolve(Filters(categories=("tools",)))
-    around = Neighbourhood(space, vector_literal(vector))
+    around = Neighbourhood(space, vector)
     assert around.share_within(tools) > 0.5
     assert plans(lambda: around.nearest_within(tools, filtered_stride())) == []
     assert around.nearest_within(tools, filtered_stride()) is None

@@ -1,0 +1,215 @@
+"""Where in the catalogue the nearest to a vector can be, as a sample of its vectors tells.
+
+The tree of categories is cut into parts: a big category, or small ones that stand next to each other. How the cosines
+of a vector with a part's sample are distributed says how near the nearest of the part can be: of n values that are
+distributed normally, the greatest is expected at no more than sqrt(2 ln n) standard deviations above their mean
+(Boucheron, Lugosi and Massart, "Concentration Inequalities" (2013), section 2.5). What is too far is not compared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from search.fusion import places
+from search.kept import Kept
+from search.scope import Condition, Scope
+from search.statements import Flags, Floats, Ids, Kind, fetch, fetch_columns
+from search.vectors import Vector, VectorSpace, has_price
+
+# Parts are cut so that each holds so many products, and that there are no more of them.
+PRODUCTS_OF_A_PART = 1_000
+MOST_PARTS = 128
+SAMPLE_OF_A_PART = 64
+# Where none of a part's sample has the price asked for, as many as this may have it in a sample of another draw.
+MOST_UNSEEN = 3
+# Read for the samples: pages of the table, and rows of these. Rows of one page are often much alike.
+PAGES_READ = 12_500
+ROWS_READ = MOST_PARTS * SAMPLE_OF_A_PART
+# Categories change their character slowly, and those that are new are always compared.
+SAMPLES_LAST_S = 600.0
+
+_SIZE_SQL = (
+    "SELECT greatest(relpages, 1), greatest(reltuples, 1) FROM pg_class"
+    " WHERE oid = 'embeddings_productembedding'::regclass"
+)
+_TREE_SQL = "SELECT id FROM catalog_category ORDER BY string_to_array(path, '/')"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What can be expected of some parts. The arrays run parallel, but for the samples."""
+
+    categories: list[list[int]]  # of each part, those that are asked for
+    sizes: Floats  # how many products those are, about
+    best: Floats  # a cosine that hardly anything in a part is above
+    sampled: Floats  # cosines of all samples,
+    weights: Floats  # how many products each of them stands for,
+    priced: Flags  # and which have the price asked for
+    strangers: tuple[Condition, ...]  # rows `e` that are in no part
+
+    def likely(self, limit: int) -> Flags:
+        """The parts that seem to hold the nearest `limit` products."""
+        return self.within_reach(self._reach(limit))
+
+    def passed(self, limit: int) -> float:
+        """How many products, whatever they cost, seem to be as near as the nearest `limit` that have the price."""
+        return float(self.weights[self.sampled >= self._reach(limit)].sum())
+
+    def _reach(self, limit: int) -> float:
+        """The cosine of the last of the nearest `limit` products; below all where there seem to be fewer."""
+        cosines, numbers = self._ranked
+        enough = np.searchsorted(numbers, limit)
+        return -np.inf if enough == len(cosines) else float(cosines[enough])
+
+    @cached_property
+    def _ranked(self) -> tuple[Floats, Floats]:
+        """The cosines that have the price, nearest first, and how many products are that near."""
+        cosines, weights = self.sampled[self.priced], self.weights[self.priced]
+        nearest_first = np.argsort(-cosines)
+        return cosines[nearest_first], np.cumsum(weights[nearest_first])
+
+    def within_reach(self, cosine: float) -> Flags:
+        """The parts that can hold something that is as near as this."""
+        return self.best >= cosine
+
+    def rows_in(self, parts: Flags) -> float:
+        """How many rows some parts have, about."""
+        return float(self.sizes[parts].sum())
+
+    def condition(self, parts: Flags) -> Condition:
+        """What is in some parts, as a condition on rows `e`."""
+        chosen = [pk for part in np.flatnonzero(parts) for pk in self.categories[part]]
+        return Condition("e.category_id = ANY(%s::bigint[])", (chosen,))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The parts of the tree and samples of them, one part after the other."""
+
+    part_of: dict[int, int]  # by category id
+    sizes: Floats  # of the parts
+    starts: Ids  # where each part's sample begins, and where the last one ends
+    vectors: Vector  # (n, d), of unit length
+    prices: Floats  # (n,), NaN: none
+    tree: list[int]  # all categories there were
+    without_category: float  # how many products have none, about
+
+    def outlook(self, vector: Vector, scope: Scope) -> Outlook:
+        """What can be expected of the products in a scope's categories that have the price asked for."""
+        categories = self.categories if scope.category_ids is None else self._parted(scope.category_ids)
+        *known, unseen = categories
+        asked = np.array([bool(ids) for ids in known], dtype=np.bool_)
+        best, sampled, weights, priced = self._seen(asked, vector, scope)
+        # What no sample has met can hold anything.
+        strangers = () if scope.category_ids is not None else self._strangers()
+        return Outlook(
+            categories=[ids for ids in known if ids] + [unseen],
+            sizes=np.append(self.sizes[asked], self.without_category if strangers else 0.0),
+            best=np.append(best, np.inf),
+            sampled=sampled,
+            weights=weights,
+            priced=priced,
+            strangers=strangers,
+        )
+
+    @cached_property
+    def categories(self) -> list[list[int]]:
+        """All categories there were, by part, and last those that no sample has met."""
+        return self._parted(self.tree)
+
+    def _parted(self, category_ids: Sequence[int]) -> list[list[int]]:
+        parted: list[list[int]] = [[] for _ in range(len(self.sizes) + 1)]
+        for pk in category_ids:
+            parted[self.part_of.get(pk, -1)].append(pk)
+        return parted
+
+    def _seen(self, asked: Flags, vector: Vector, scope: Scope) -> tuple[Floats, Floats, Floats, Flags]:
+        """The best that is to be expected of each part asked for; the cosines of their samples, with how many products
+        each stands for, and which have the price asked for.
+        """
+        parts = np.flatnonzero(asked)
+        if not len(parts):
+            return np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_)
+        around = slice(parts[0], parts[-1] + 1)  # those of a category stand next to each other
+        rows = slice(self.starts[parts[0]], self.starts[parts[-1] + 1])
+        counts = np.diff(self.starts)[around]
+        begins = self.starts[:-1][around] - rows.start
+        # Not by `@`, whose threads fight for the cores with those of other searches.
+        unit = (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+        cosines = np.vecdot(self.vectors[rows], unit).astype(np.float64)
+        means = np.add.reduceat(cosines, begins) / counts
+        variances = np.maximum(np.add.reduceat(cosines * cosines, begins) / counts - means * means, 0.0)
+        priced = has_price(self.prices[rows], scope)
+        weights = self.sizes[around] / counts
+        numbers = np.maximum(MOST_UNSEEN, np.add.reduceat(priced, begins, dtype=np.int64)) * weights
+        expected = means + np.sqrt(2 * np.log(np.maximum(numbers, 1.0)) * variances)
+        best = np.maximum(expected, np.maximum.reduceat(np.where(priced, cosines, -1.0), begins))
+        shown = np.repeat(asked[around], counts)
+        return best[asked[around]], cosines[shown], np.repeat(weights, counts)[shown], priced[shown]
+
+    def _strangers(self) -> tuple[Condition, ...]:
+        newest = max(self.tree, default=0)
+        return Condition("e.category_id IS NULL"), Condition("e.category_id > %s", (newest,))
+
+
+def samples_of(space: VectorSpace) -> Samples:
+    """The samples of a model's vectors, some minutes old at most; to take them takes a tenth of a second."""
+    return _kept(space).value()
+
+
+def forget() -> None:
+    """Take samples anew on the next question."""
+    _kept.cache_clear()
+
+
+@lru_cache(maxsize=4)
+def _kept(space: VectorSpace) -> Kept[Samples]:
+    return Kept(lambda: _read(space), SAMPLES_LAST_S)
+
+
+def _read(space: VectorSpace) -> Samples:
+    """Take a sample of all rows, which is the same one each time while they are the same."""
+    ((pages, rows),) = fetch(_SIZE_SQL)
+    pages_read = min(1.0, PAGES_READ / pages)
+    every = max(1, round(pages_read * rows / ROWS_READ))
+    category_ids, prices, halves = fetch_columns(
+        (Kind.ID, Kind.FLOAT, Kind.HALVES),
+        f"SELECT e.category_id, e.price::float8, e.vector::halfvec({space.dimensions})"
+        f" FROM embeddings_productembedding AS e TABLESAMPLE SYSTEM ({100 * pages_read:.4f}) REPEATABLE (0)"
+        f" WHERE e.model_id = {space.model_id} AND e.vector IS NOT NULL AND e.is_active"
+        " AND mod(hashtid(e.ctid), %s) = 0",
+        (every,),
+    )
+    vectors = halves.reshape(-1, space.dimensions + 2)[:, 2:]  # before each, its length and a reserved number
+    return _cut(category_ids, prices, vectors, every / pages_read)
+
+
+def _cut(category_ids: Ids, prices: Floats, vectors: Vector, stands_for: float) -> Samples:
+    """Cut the tree into parts. Each row read stands for so many of the catalogue."""
+    tree = [pk for (pk,) in fetch(_TREE_SQL)]
+    at = places(category_ids, np.array(tree, dtype=np.int64))
+    rows = np.flatnonzero(at >= 0)
+    read = np.bincount(at[rows], minlength=len(tree))
+    of_a_part = max(PRODUCTS_OF_A_PART, stands_for * len(rows) / MOST_PARTS) / stands_for
+    # By where a category's middle comes to lie, so that a big one has a part of its own.
+    of_category = ((np.cumsum(read) - read / 2) // of_a_part).astype(np.int64)
+    numbers, of_row = np.unique(of_category[at[rows]], return_inverse=True)
+    chosen = [_spread(rows[of_row == part]) for part in range(len(numbers))]
+    sample = np.concatenate([np.empty(0, dtype=np.int64), *chosen])
+    lengths = np.linalg.norm(vectors[sample], axis=1, keepdims=True)
+    return Samples(
+        part_of=dict(zip(category_ids[rows].tolist(), of_row.tolist(), strict=True)),
+        sizes=stands_for * np.bincount(of_row, minlength=len(numbers)).astype(np.float64),
+        starts=np.cumsum([0, *map(len, chosen)]),
+        vectors=vectors[sample] / np.maximum(lengths, 1e-12),
+        prices=prices[sample],
+        tree=tree,
+        without_category=stands_for * np.count_nonzero(category_ids == 0),
+    )
+
+
+def _spread(rows: Ids) -> Ids:
+    """As many of some rows as a sample has, from all over them."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE_OF_A_PART)).astype(np.int64)]

@@ -1,0 +1,184 @@
+"""Where the nearest can be: what samples of the parts of a catalogue tell."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from django.db import connection
+
+from catalog.models import Category, Product
+from embeddings.models import EmbeddingModel, ProductEmbedding
+from search import outlook
+from search.encoding import active_model
+from search.outlook import Outlook, samples_of
+from search.query import Filters
+from search.scope import NOTHING, Scope, resolve
+from search.semantic import nearest
+from search.statements import Ids
+from search.vectors import Vector, VectorSpace
+from tests.search.plans import plans
+
+pytestmark = pytest.mark.django_db
+
+KINDS, PRODUCTS_OF_A_KIND = 12, 60
+
+
+@pytest.fixture
+def model() -> EmbeddingModel:
+    return active_model()
+
+
+@pytest.fixture
+def vectors(model: EmbeddingModel, settings: Any, monkeypatch: pytest.MonkeyPatch) -> dict[int, Vector]:
+    """Products of twelve kinds in two departments, with a vector of unit length each, by product id."""
+    random = np.random.default_rng(0)
+    settings.SEARCH_EXACT_ROWS = 100
+    monkeypatch.setattr(outlook, "PRODUCTS_OF_A_PART", 50)
+    departments = [Category.objects.create(name=name, slug=name) for name in ("left", "right")]
+    found: dict[int, Vector] = {}
+    for kind in range(KINDS):
+        category = Category.objects.create(
+            name=f"kind {kind}", slug=f"kind-{kind}", parent=departments[kind % 2]
+        )
+        products = Product.objects.bulk_create(
+            Product(sku=f"{kind}-{number}", name=f"{kind} {number}", category=category, price=1 + number)
+            for number in range(PRODUCTS_OF_A_KIND)
+        )
+        centre = random.normal(size=model.dimensions)
+        near = centre + 0.8 * random.normal(size=(PRODUCTS_OF_A_KIND, model.dimensions))
+        near /= np.linalg.norm(near, axis=1, keepdims=True)
+        found |= {product.pk: vector for product, vector in zip(products, near, strict=True)}
+    _store(found)
+    return found
+
+
+def _store(vectors: dict[int, Vector]) -> None:
+    rows = list(ProductEmbedding.objects.filter(product_id__in=vectors))
+    for row in rows:
+        row.vector = vectors[row.product_id].tolist()
+    ProductEmbedding.objects.bulk_update(rows, ["vector"])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE catalog_product, embeddings_productembedding")
+
+
+def _right(vectors: dict[int, Vector], vector: Vector, scope: Scope, limit: int) -> list[int]:
+    """The nearest of those in a scope, by comparing every one."""
+    where = scope.condition("x")
+    inside = Product.objects.raw(f"SELECT id FROM catalog_product AS x WHERE {where.sql}", where.params)
+    ids = [product.pk for product in inside]
+    cosines = np.array([vectors[pk] @ vector for pk in ids])
+    return [ids[place] for place in np.argsort(-cosines)[:limit]]
+
+
+def _recall(found: Ids, right: list[int]) -> float:
+    return len(set(found.tolist()) & set(right)) / len(right)
+
+
+def test_only_parts_that_can_hold_the_nearest_are_compared(
+    model: EmbeddingModel, vectors: dict[int, Vector]
+) -> None:
+    space = VectorSpace.of(model)
+    scope = resolve(Filters(categories=("left",)))
+    for pk in list(vectors)[:: 2 * PRODUCTS_OF_A_KIND]:  # of each kind on the left
+        seen = samples_of(space).outlook(vectors[pk], scope)
+        assert seen.rows_in(seen.likely(5)) == pytest.approx(PRODUCTS_OF_A_KIND, rel=0.1)
+        found = nearest(space, vectors[pk], scope, 5)
+        assert found.product_ids.tolist() == _right(vectors, vectors[pk], scope, 5)
+
+
+@pytest.mark.parametrize("limit", [5, 50, 200])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(categories=("left",)),
+        Filters(categories=("left", "right")),
+        Filters(categories=("right",), price_min=Decimal(20), price_max=Decimal(50)),
+        Filters(price_min=Decimal(31)),
+    ],
+    ids=str,
+)
+def test_the_nearest_are_found_wherever_they_are(
+    model: EmbeddingModel, vectors: dict[int, Vector], filters: Filters, limit: int
+) -> None:
+    space, scope = VectorSpace.of(model), resolve(filters)
+    random = np.random.default_rng(1)
+    recalls = []
+    for pk in list(vectors)[::48]:
+        vector = (vectors[pk] + 0.05 * random.normal(size=model.dimensions)).astype(np.float32)
+        vector /= np.linalg.norm(vector)
+        recalls.append(
+            _recall(nearest(space, vector, scope, limit).product_ids, _right(vectors, vector, scope, limit))
+        )
+    assert np.mean(recalls) >= 0.99
+
+
+def test_a_category_that_is_new_and_a_product_without_one_are_compared(
+    model: EmbeddingModel, vectors: dict[int, Vector]
+) -> None:
+    space = VectorSpace.of(model)
+    vector = next(iter(vectors.values()))
+    nearest(space, vector, resolve(Filters(categories=("left",))), 5)  # samples are taken
+    new = Category.objects.create(name="new", slug="new", parent=Category.objects.get(slug="left"))
+    products = [
+        Product.objects.create(sku="NEW", name="new", category=new, price=100),
+        Product.objects.create(sku="LOOSE", name="loose", price=100),
+    ]
+    _store({product.pk: vector for product in products})
+    within = nearest(space, vector, resolve(Filters(categories=("left",))), 5)
+    assert products[0].pk in within.product_ids
+    dear = nearest(space, vector, Scope(price_min=Decimal(20)), 5)
+    assert {product.pk for product in products} <= set(dear.product_ids.tolist())
+
+
+def test_few_rows_are_compared_without_a_look_at_samples(
+    model: EmbeddingModel, vectors: dict[int, Vector]
+) -> None:
+    vector = next(iter(vectors.values()))
+    sent = plans(lambda: nearest(VectorSpace.of(model), vector, resolve(Filters(categories=("kind-0",))), 5))
+    assert not any("Sample Scan" in plan for plan in sent)
+    sent = plans(lambda: nearest(VectorSpace.of(model), vector, resolve(Filters(categories=("left",))), 5))
+    assert any("Sample Scan" in plan for plan in sent)
+    assert sum("embedding_searchable" in plan for plan in sent) >= 1
+
+
+@pytest.mark.parametrize("best_first", [True, False])
+def test_what_seemed_unlikely_is_compared_where_it_can_be_nearer(
+    model: EmbeddingModel, vectors: dict[int, Vector], monkeypatch: pytest.MonkeyPatch, best_first: bool
+) -> None:
+    """Samples may mislead: here to one part for each 60 products that are wanted, the best or the worst first."""
+
+    def misled(self: Outlook, limit: int) -> Any:
+        ranks = np.argsort(np.argsort(-self.best if best_first else self.best))
+        return (ranks <= limit // PRODUCTS_OF_A_KIND) | np.isinf(self.best)
+
+    monkeypatch.setattr(Outlook, "likely", misled)
+    space, vector = VectorSpace.of(model), next(iter(vectors.values()))
+    left = resolve(Filters(categories=("left",)))
+    dear = replace(left, price_min=Decimal(PRODUCTS_OF_A_KIND - 2))  # three of each kind
+    for scope, limit in ((left, 10), (left, 100), (dear, 15)):
+        found = nearest(space, vector, scope, limit).product_ids
+        assert len(found) == limit
+        assert _recall(found, _right(vectors, vector, scope, limit)) >= 0.98  # stored in half precision
+
+
+def test_what_a_sample_says() -> None:
+    seen = Outlook(
+        categories=[[1], [2, 3], [9]],
+        sizes=np.array([100.0, 200.0, 0.0]),
+        best=np.array([0.9, 0.5, np.inf]),
+        sampled=np.array([0.8, 0.7, 0.2, 0.4, 0.3, 0.1]),
+        weights=np.array([40.0, 40.0, 40.0, 60.0, 60.0, 60.0]),
+        priced=np.array([True, False, True, True, True, True]),
+        strangers=(),
+    )
+    assert seen.likely(30).tolist() == [True, False, True]  # the first sample stands for 40
+    assert seen.likely(100).tolist() == [True, True, True]  # and the next with the price is at 0.4
+    assert seen.likely(1_000).tolist() == [True, True, True]
+    assert seen.passed(30) == 40
+    assert seen.passed(100) == 140  # one of them without the price
+    assert seen.rows_in(seen.likely(30)) == 100
+    assert seen.within_reach(0.6).tolist() == [True, False, True]
+    assert seen.condition(seen.within_reach(0.6)).params == ([1, 9],)
+    assert seen.condition(seen.within_reach(0.6)) != NOTHING
