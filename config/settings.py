@@ -164,7 +164,7 @@ DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="EUR")
 # convex | rrf: how the two legs of a hybrid search become one ranking.
 SEARCH_FUSION = env.str("SEARCH_FUSION", default="convex")
 # Share of meaning in a hybrid score, the rest is words; chosen by `tune_search`, see docs/relevance.md.
-SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.6)
+SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.7)
 # A hit stays if its score is at least this share of the best one's; 0 keeps the junk tail.
 SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.5)
 # What is found by meaning alone needs this cosine similarity; depends on the embedding model.

@@ -13,6 +13,13 @@ Ranks = npt.NDArray[np.int64]  # from 1; 0: not in the ranking
 # Cormack, Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet" (2009).
 RRF_K = 60
 PRIOR_DEPTH = 20
+# Chosen on judgments (docs/relevance.md). So far on the way from the least cosine that counts to the best one, products
+# are of the kind that is meant.
+NEAR_ENOUGH = 0.78
+# Beyond, differences keep at least this share: of products with the same words, the nearer one is first.
+LEAST_SLOPE = 0.05
+# Above 1: a product with half of the words is worth less than half of one with all of them.
+KEYWORD_EXPONENT = 1.5
 
 
 def normalise_keyword(bm25: Scores, ceiling: float) -> Scores:
@@ -30,6 +37,29 @@ def normalise_semantic(cosine: Scores) -> Scores:
 def convex(semantic: Scores, keyword: Scores, semantic_weight: float) -> Scores:
     """The weighted mean of both scores, each 0..1 (Bruch, Gai and Ingber, "An analysis of fusion functions", 2023)."""
     return semantic_weight * semantic + (1.0 - semantic_weight) * keyword
+
+
+def hybrid(semantic: Scores, keyword: Scores, semantic_weight: float, semantic_floor: float) -> Scores:
+    """Both scores of candidates as one, 0..1. A product whose vector is still to come (NaN) is judged by its words."""
+    worded = keyword**KEYWORD_EXPONENT
+    meant = levelled(semantic, keyword, semantic_floor)
+    return convex(np.where(np.isnan(meant), worded, meant), worded, semantic_weight)
+
+
+def levelled(semantic: Scores, keyword: Scores, floor: float) -> Scores:
+    """Cosines with the differences among the best of them made small, so that words decide there; their order stays.
+
+    Of a hundred mice, the cosine to "mouse" says that they are mice, and little more. What lies beyond NEAR_ENOUGH
+    of the way from `floor` to the best cosine counts for what the words leave open: all of it where no product has
+    any word of the query.
+    """
+    if not len(semantic):
+        return semantic
+    best = float(np.fmax.reduce(semantic, initial=0.0))
+    least = min(max(floor, 0.0), best)
+    knee = least + NEAR_ENOUGH * (best - least)
+    slope = max(LEAST_SLOPE, 1.0 - float(keyword.max()))
+    return np.minimum(semantic, knee) + slope * np.maximum(semantic - knee, 0.0)
 
 
 def with_category_prior(scores: Scores, category_ids: Ids, weight: float) -> Scores:

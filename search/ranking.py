@@ -225,10 +225,9 @@ def _fuse(plan: Plan, found: Candidates, semantic: Scores, keyword: Scores) -> S
     if plan.configuration.fusion is Fusion.RRF:
         orders = (found.semantic_order, found.keyword_order)
         return fusion.reciprocal_rank([fusion.ranks(found.product_ids, order) for order in orders])
-    # A product whose vector is still to come is judged by its words.
-    known = np.where(np.isnan(semantic), keyword, semantic)
-    fused = fusion.convex(known, keyword, plan.configuration.semantic_weight)
-    return fusion.with_category_prior(fused, found.category_ids, plan.configuration.category_weight)
+    configuration = plan.configuration
+    fused = fusion.hybrid(semantic, keyword, configuration.semantic_weight, configuration.semantic_floor)
+    return fusion.with_category_prior(fused, found.category_ids, configuration.category_weight)
 
 
 @stage("fusion")

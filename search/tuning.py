@@ -27,13 +27,14 @@ class JudgedCandidates:
 
     judged: dict[str, int]
     skus: list[str]
-    semantic: Scores
+    semantic: Scores  # NaN: no vector
     keyword: Scores
     category_ids: Ids
 
     def figures(self, configuration: RankingConfiguration) -> tuple[float, float]:
         """nDCG@10 and its judged-only form with the weights of a configuration."""
-        scores = fusion.convex(self.semantic, self.keyword, configuration.semantic_weight)
+        weight, floor = configuration.semantic_weight, configuration.semantic_floor
+        scores = fusion.hybrid(self.semantic, self.keyword, weight, floor)
         scores = fusion.with_category_prior(scores, self.category_ids, configuration.category_weight)
         ranking = [self.skus[place] for place in np.argsort(-scores, kind="stable")]
         return relevance.ndcg(ranking, self.judged), relevance.ndcg_judged(ranking, self.judged)
@@ -65,12 +66,11 @@ def gather(judgments: Judgments) -> list[JudgedCandidates]:
         ids = found.product_ids.tolist()
         skus = dict(Product.objects.filter(pk__in=ids).values_list("pk", "sku"))
         keyword = fusion.normalise_keyword(found.bm25, plan.lexical.ceiling)
-        semantic = fusion.normalise_semantic(found.cosine)
         gathered.append(
             JudgedCandidates(
                 judged=judged,
                 skus=[skus.get(pk, "") for pk in ids],
-                semantic=np.where(np.isnan(semantic), keyword, semantic),
+                semantic=fusion.normalise_semantic(found.cosine),
                 keyword=keyword,
                 category_ids=found.category_ids,
             )

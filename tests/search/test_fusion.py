@@ -12,6 +12,36 @@ def test_convex_fusion_weighs_both_scores() -> None:
     )
 
 
+def test_among_what_is_near_enough_in_meaning_words_decide() -> None:
+    semantic, keyword = np.array([0.6, 0.56, 0.3]), np.array([0.8, 0.9, 0.9])
+    scores = fusion.hybrid(semantic, keyword, 0.7, 0.25)
+    assert scores.argsort()[::-1].tolist() == [1, 0, 2]
+    assert fusion.hybrid(semantic, np.full(3, 0.9), 0.7, 0.25).argsort()[::-1].tolist() == [0, 1, 2]
+
+
+def test_where_no_product_has_a_word_every_difference_in_meaning_counts() -> None:
+    semantic = np.array([0.6, 0.59, 0.3])
+    assert fusion.levelled(semantic, np.zeros(3), 0.25).tolist() == pytest.approx(semantic.tolist())
+    assert fusion.levelled(np.array([]), np.array([]), 0.25).tolist() == []
+
+
+def test_what_is_hardly_near_at_all_is_not_levelled() -> None:
+    semantic = np.array([0.2, 0.1])
+    assert fusion.levelled(semantic, np.ones(2), 0.25).tolist() == pytest.approx(semantic.tolist())
+
+
+def test_half_of_the_words_is_worth_less_than_half() -> None:
+    half, all_of_them = fusion.hybrid(np.zeros(2), np.array([0.5, 1.0]), 0.7, 0.25)
+    assert 0 < half < all_of_them / 2
+
+
+def test_a_product_without_a_vector_is_judged_by_its_words() -> None:
+    unknown, known = fusion.hybrid(np.array([np.nan, 0.8]), np.array([1.0, 0.0]), 0.7, 0.3)
+    assert unknown == pytest.approx(1.0)
+    assert known == pytest.approx(0.7 * (0.69 + fusion.LEAST_SLOPE * 0.11))
+    assert not np.isnan(fusion.hybrid(np.array([np.nan]), np.array([0.5]), 0.7, 0.25)).any()
+
+
 def test_rank_fusion_of_the_first_in_both_is_one() -> None:
     ids = np.array([7, 8, 9])
     scores = fusion.reciprocal_rank([fusion.ranks(ids, np.array(one)) for one in ([7, 8], [7, 9])])

@@ -322,7 +322,7 @@ def test_an_evaluation_is_started_from_the_page_and_seen(spring: JudgmentList, l
     run = EvaluationRun.objects.get()
     assert response.redirect_chain[-1][0] == f"{RUNS}{run.pk}/change/"
     assert "Waits for a worker" in response.content.decode()
-    assert [variant["semantic_weight"] for variant in run.variants] == [0.6, 0.1]
+    assert [variant["semantic_weight"] for variant in run.variants] == [0.7, 0.1]
     assert {variant["model_id"] for variant in run.variants} == {EmbeddingModel.objects.active().pk}
     assert LogEntry.objects.filter(object_id=str(run.pk), user__username="a Merchandiser").exists()
     runs.take_turn()
