@@ -166,7 +166,7 @@ SEARCH_FUSION = env.str("SEARCH_FUSION", default="convex")
 # Share of meaning in a hybrid score, the rest is words; chosen by `tune_search`, see docs/relevance.md.
 SEARCH_SEMANTIC_WEIGHT = env.float("SEARCH_SEMANTIC_WEIGHT", default=0.7)
 # A hit stays if its score is at least this share of the best one's; 0 keeps the junk tail.
-SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.5)
+SEARCH_CUTOFF = env.float("SEARCH_CUTOFF", default=0.55)
 # What is found by meaning alone needs this cosine similarity; depends on the embedding model.
 SEARCH_SEMANTIC_FLOOR = env.float("SEARCH_SEMANTIC_FLOOR", default=0.25)
 # How much the categories that most of the best candidates come from lift their products.
