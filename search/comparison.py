@@ -1,4 +1,4 @@
-"""Comparing every row that filters keep: the exact way to the nearest products."""
+"""Comparing every row that filters keep and that can be among the nearest: the exact way to these."""
 
 import math
 from collections.abc import Sequence

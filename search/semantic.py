@@ -1,8 +1,9 @@
 """The semantic leg: nearest products by meaning, right under any filter.
 
 pgvector filters after the index scan, so an index scan under a filter may return too few rows, or the wrong ones.
-Where the filter keeps few rows, all of them are compared (exact); where it keeps many, the HNSW index is walked
-until enough rows have passed; and if that comes back short, all rows are compared after all.
+Where the filter keeps few rows, or samples tell that the nearest are in few places, these are compared (exact); where
+it keeps many, the HNSW index is walked until enough rows have passed; and if that comes back short, rows are compared
+after all.
 """
 
 import math
@@ -48,7 +49,7 @@ NEAR_SHARE = 0.5
 class _Way:
     """How the nearest products within a scope are looked for."""
 
-    is_exact: bool  # every row that the filters keep is compared
+    is_exact: bool  # every row that the filters keep and that can be among the nearest is compared
     share: float  # of all products, that the filters keep
     is_near: bool = False  # most of the nearest products of all are within the filters
 

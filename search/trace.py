@@ -15,9 +15,9 @@ from enum import StrEnum
 class Route(StrEnum):
     """How the nearest vectors were found."""
 
-    EXACT = "exact"  # every row that the filters keep was compared
+    EXACT = "exact"  # every row that the filters keep and that can be among the nearest was compared
     INDEX = "index"  # the HNSW graph was walked
-    FALLBACK = "index, then exact"  # the walk came back short, so every row was compared after all
+    FALLBACK = "index, then exact"  # the walk came back short, so rows were compared after all
 
 
 @dataclass
