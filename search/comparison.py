@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from django.conf import settings
+import numpy as np
 
 from search.neighbourhood import Neighbourhood
 from search.outlook import Outlook
@@ -12,10 +12,8 @@ from search.selectivity import categories_hold, rows_kept
 from search.statements import Flags, fetch_columns
 from search.vectors import NOBODY_PRICED, PRICED_COLUMNS, Neighbours, PricedNeighbours, as_neighbours
 
-# Within categories, a row's own copy of the price is looked at where the price keeps at least one of so many rows.
+# A row's own copy of the price is looked at where the price keeps at least one of so many rows of the categories.
 PRICE_COPY_FACTOR = 30
-# Otherwise where so many rows are looked at for each that the price keeps of all products.
-PRICE_ONLY_COPY_FACTOR = 6
 # Rows of categories are compared once for several ranges of prices where so many hold enough of each.
 PRICED_SURPLUS = 1.25
 MOST_PRICED = 2_000
@@ -37,37 +35,37 @@ def compare_all(around: Neighbourhood, scope: Scope, other: Condition, limit: in
     which takes three microseconds for each that is kept: their ids go into one array, in whose order the index on
     vectors is read once, where a join would look each one up.
     """
-    if looks_at_copies(around, scope, limit):
+    if looks_at_copies(scope):
         return _by_parts(around, scope, other, limit).neighbours
     chosen = scope.condition("b", with_active=False)
     where = Condition(
         f"e.is_active AND e.product_id = ANY(ARRAY(SELECT b.id FROM catalog_product AS b WHERE {chosen.sql}))",
         chosen.params,
     )
-    return _exact(around, [where & other], limit).neighbours
+    return _exact(around, where & other, limit).neighbours
 
 
-def looks_at_copies(around: Neighbourhood, scope: Scope, limit: int) -> bool:
-    """Whether rows are looked through for those that their own copies of what filters ask for let pass."""
-    if scope.brands:
+def looks_at_copies(scope: Scope) -> bool:
+    """Whether the rows of the categories asked for are looked through for those that satisfy the other filters."""
+    if scope.without("category").is_open:
+        return True
+    if scope.category_ids is None or scope.brands:
         return False
-    kept, inside = rows_kept(scope, NOTHING) or 0, categories_hold(scope)
-    if scope.category_ids is not None:
-        return scope.without("category").is_open or PRICE_COPY_FACTOR * kept >= inside
-    outlook = around.outlook(scope)
-    if scope.is_open or outlook is None or kept <= settings.SEARCH_EXACT_ROWS:
-        return scope.is_open  # samples have hardly any of so few
-    return outlook.rows_in(outlook.likely(limit)) <= PRICE_ONLY_COPY_FACTOR * kept
+    return PRICE_COPY_FACTOR * (rows_kept(scope, NOTHING) or 0) >= categories_hold(scope)
 
 
 def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:
-    """Compare what seems to hold the nearest, and then what can hold nearer ones, until nothing is left that can."""
-    outlook = around.outlook(scope)
-    if outlook is None:
-        return _exact(around, [scope.condition("e") & other], limit)
+    """Compare what seems to hold the nearest, and then what can hold nearer ones, until nothing is left that can.
+
+    Samples may miss a few products among many that are unlike them. Where these are near, they are among the nearest of
+    all, too.
+    """
+    if (outlook := around.outlook(scope)) is None:
+        return _exact(around, scope.condition("e") & other, limit)
     rest = scope.without("category").condition("e") & other
-    compared, expected = outlook.likely(limit), limit
-    found = _exact(around, [one & rest for one in (outlook.condition(compared), *outlook.strangers)], limit)
+    compared = np.zeros(len(outlook.categories), dtype=np.bool_)
+    likely = outlook.likely(limit) | outlook.holding(around.nearest_categories)
+    found, expected = _new(around, outlook, likely, compared, rest, limit), limit
     while len(found) < limit and not compared.all():
         expected *= 4
         found += _new(around, outlook, outlook.likely(expected), compared, rest, limit)
@@ -83,29 +81,25 @@ def _new(
     """Compare those of some parts that were not yet, and note it."""
     new = parts & ~compared
     compared |= new
-    return _exact(around, [outlook.condition(new) & rest], limit) if new.any() else NOBODY_PRICED
+    return _exact(around, outlook.condition(new) & rest, limit) if new.any() else NOBODY_PRICED
 
 
-def _exact(around: Neighbourhood, ways: Sequence[Condition], limit: int) -> PricedNeighbours:
-    """Compare all rows `e` that satisfy a condition, for which each way is an index's, and put them in order.
+def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbours:
+    """Compare all rows `e` that satisfy a condition, and put them in order.
 
     Of each row only the vector and what the condition asks for are read; the other columns, which lie behind the
     vector, are those of the rows found. Without the cast of `VectorSpace.distance` no HNSW index can be meant, and a
     seventh of the time is saved.
     """
-    compared = " UNION ALL ".join(
-        "SELECT e.ctid AS place, e.vector <=> %s::halfvec AS distance"
-        f" FROM {around.space.table} AND {way.sql}"
-        for way in ways
-    )
     *columns, prices = fetch_columns(
         PRICED_COLUMNS,
         "SELECT e.product_id, found.distance, e.category_id, e.price::float8 FROM"
-        f" (SELECT * FROM ({compared}) AS compared ORDER BY distance LIMIT %s) AS found"
+        " (SELECT e.ctid AS place, e.vector <=> %s::halfvec AS distance"
+        f" FROM {around.space.table} AND {where.sql} ORDER BY distance LIMIT %s) AS found"
         " JOIN embeddings_productembedding AS e ON e.ctid = found.place ORDER BY found.distance, e.product_id DESC",
-        (*(param for way in ways for param in (around.literal, *way.params)), limit),
+        (around.literal, *where.params, limit),
         EXACT_SETTINGS,
-        is_prepared=not any(way.looks_up for way in ways),
+        is_prepared=not where.looks_up,
     )
     return PricedNeighbours(as_neighbours(*columns), prices)
 

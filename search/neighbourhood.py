@@ -6,12 +6,14 @@ from django.conf import settings
 
 from search.outlook import Outlook, samples_of
 from search.scope import Scope
-from search.selectivity import categories_hold
+from search.selectivity import categories_hold, exact_rows
 from search.vectors import Neighbours, PricedNeighbours, Vector, VectorSpace, vector_literal
 from search.walk import SURPLUS, filtered_stride, walk
 
-# Whether a query fits categories is seen from so many.
+# Whether a query fits categories is seen from so many of the nearest.
 FEW = 40
+# The categories of so many are always compared.
+NEAR = 100
 
 
 class Neighbourhood:
@@ -27,15 +29,20 @@ class Neighbourhood:
         self._outlooks: dict[Scope, Outlook] = {}
 
     def outlook(self, scope: Scope) -> Outlook | None:
-        """Where the nearest within a scope can be.
+        """Where the nearest within a scope's categories can be.
 
-        None where brands are asked for, which rows do not know, and where it takes no time to compare all of them.
+        None where it has none or asks for brands, which rows do not know, and where they are compared in no time.
         """
-        if scope.brands or categories_hold(scope) <= settings.SEARCH_EXACT_ROWS:
+        if scope.category_ids is None or scope.brands or categories_hold(scope) <= exact_rows(scope):
             return None
         if scope not in self._outlooks:
             self._outlooks[scope] = samples_of(self.space).outlook(self._vector, scope)
         return self._outlooks[scope]
+
+    @property
+    def nearest_categories(self) -> list[int]:
+        """The categories of what is nearest of all."""
+        return self._near.neighbours.category_ids.tolist()
 
     def share_within(self, scope: Scope) -> float:
         """Which part (0..1) of the nearest few has the categories and the price asked for."""
@@ -49,9 +56,13 @@ class Neighbourhood:
         found = self._many.within(scope)
         return found.first(limit) if len(found) >= needed else None
 
-    @cached_property
+    @property
     def _few(self) -> PricedNeighbours:
-        return self._nearest(FEW)
+        return self._near.first(FEW)
+
+    @cached_property
+    def _near(self) -> PricedNeighbours:
+        return self._nearest(NEAR)
 
     @cached_property
     def _many(self) -> PricedNeighbours:

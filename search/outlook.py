@@ -1,12 +1,13 @@
-"""Where in the catalogue the nearest to a vector can be, as a sample of its vectors tells.
+"""Where among categories the nearest to a vector can be, as a sample of their vectors tells.
 
 The tree of categories is cut into parts: a big category, or small ones that stand next to each other. How the cosines
 of a vector with a part's sample are distributed says how near the nearest of the part can be: of n values that are
 distributed normally, the greatest is expected at no more than sqrt(2 ln n) standard deviations above their mean
-(Boucheron, Lugosi and Massart, "Concentration Inequalities" (2013), section 2.5). What is too far is not compared.
+(Boucheron, Lugosi and Massart, "Concentration Inequalities" (2013), section 2.5). Products of a shop are not so well
+behaved, hence a margin. What is too far is not compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -19,9 +20,11 @@ from search.statements import Flags, Floats, Ids, Kind, fetch, fetch_columns
 from search.vectors import Vector, VectorSpace, has_price
 
 # Parts are cut so that each holds so many products, and that there are no more of them.
-PRODUCTS_OF_A_PART = 1_000
-MOST_PARTS = 128
-SAMPLE_OF_A_PART = 64
+PRODUCTS_OF_A_PART = 250
+MOST_PARTS = 64
+SAMPLE_OF_A_PART = 128
+# In standard deviations. Without it, some of a hundred of the nearest were missed in a real catalogue.
+MARGIN = 0.5
 # Where none of a part's sample has the price asked for, as many as this may have it in a sample of another draw.
 MOST_UNSEEN = 3
 # Read for the samples: pages of the table, and rows of these. Rows of one page are often much alike.
@@ -47,15 +50,10 @@ class Outlook:
     sampled: Floats  # cosines of all samples,
     weights: Floats  # how many products each of them stands for,
     priced: Flags  # and which have the price asked for
-    strangers: tuple[Condition, ...]  # rows `e` that are in no part
 
     def likely(self, limit: int) -> Flags:
         """The parts that seem to hold the nearest `limit` products."""
         return self.within_reach(self._reach(limit))
-
-    def passed(self, limit: int) -> float:
-        """How many products, whatever they cost, seem to be as near as the nearest `limit` that have the price."""
-        return float(self.weights[self.sampled >= self._reach(limit)].sum())
 
     def _reach(self, limit: int) -> float:
         """The cosine of the last of the nearest `limit` products; below all where there seem to be fewer."""
@@ -69,6 +67,11 @@ class Outlook:
         cosines, weights = self.sampled[self.priced], self.weights[self.priced]
         nearest_first = np.argsort(-cosines)
         return cosines[nearest_first], np.cumsum(weights[nearest_first])
+
+    def holding(self, category_ids: Iterable[int]) -> Flags:
+        """The parts that some categories are in."""
+        wanted = set(category_ids)
+        return np.array([not wanted.isdisjoint(ids) for ids in self.categories], dtype=np.bool_)
 
     def within_reach(self, cosine: float) -> Flags:
         """The parts that can hold something that is as near as this."""
@@ -93,33 +96,23 @@ class Samples:
     starts: Ids  # where each part's sample begins, and where the last one ends
     vectors: Vector  # (n, d), of unit length
     prices: Floats  # (n,), NaN: none
-    tree: list[int]  # all categories there were
-    without_category: float  # how many products have none, about
 
     def outlook(self, vector: Vector, scope: Scope) -> Outlook:
         """What can be expected of the products in a scope's categories that have the price asked for."""
-        categories = self.categories if scope.category_ids is None else self._parted(scope.category_ids)
-        *known, unseen = categories
+        *known, unseen = self._parted(scope.category_ids or ())
         asked = np.array([bool(ids) for ids in known], dtype=np.bool_)
         best, sampled, weights, priced = self._seen(asked, vector, scope)
-        # What no sample has met can hold anything.
-        strangers = () if scope.category_ids is not None else self._strangers()
         return Outlook(
-            categories=[ids for ids in known if ids] + [unseen],
-            sizes=np.append(self.sizes[asked], self.without_category if strangers else 0.0),
+            categories=[ids for ids in known if ids] + [unseen],  # which can hold anything
+            sizes=np.append(self.sizes[asked], 0.0),
             best=np.append(best, np.inf),
             sampled=sampled,
             weights=weights,
             priced=priced,
-            strangers=strangers,
         )
 
-    @cached_property
-    def categories(self) -> list[list[int]]:
-        """All categories there were, by part, and last those that no sample has met."""
-        return self._parted(self.tree)
-
     def _parted(self, category_ids: Sequence[int]) -> list[list[int]]:
+        """Categories by part, and last those that no sample has met."""
         parted: list[list[int]] = [[] for _ in range(len(self.sizes) + 1)]
         for pk in category_ids:
             parted[self.part_of.get(pk, -1)].append(pk)
@@ -144,14 +137,10 @@ class Samples:
         priced = has_price(self.prices[rows], scope)
         weights = self.sizes[around] / counts
         numbers = np.maximum(MOST_UNSEEN, np.add.reduceat(priced, begins, dtype=np.int64)) * weights
-        expected = means + np.sqrt(2 * np.log(np.maximum(numbers, 1.0)) * variances)
+        expected = means + (np.sqrt(2 * np.log(np.maximum(numbers, 1.0))) + MARGIN) * np.sqrt(variances)
         best = np.maximum(expected, np.maximum.reduceat(np.where(priced, cosines, -1.0), begins))
         shown = np.repeat(asked[around], counts)
         return best[asked[around]], cosines[shown], np.repeat(weights, counts)[shown], priced[shown]
-
-    def _strangers(self) -> tuple[Condition, ...]:
-        newest = max(self.tree, default=0)
-        return Condition("e.category_id IS NULL"), Condition("e.category_id > %s", (newest,))
 
 
 def samples_of(space: VectorSpace) -> Samples:
@@ -188,8 +177,8 @@ def _read(space: VectorSpace) -> Samples:
 
 def _cut(category_ids: Ids, prices: Floats, vectors: Vector, stands_for: float) -> Samples:
     """Cut the tree into parts. Each row read stands for so many of the catalogue."""
-    tree = [pk for (pk,) in fetch(_TREE_SQL)]
-    at = places(category_ids, np.array(tree, dtype=np.int64))
+    tree = np.array([pk for (pk,) in fetch(_TREE_SQL)], dtype=np.int64)
+    at = places(category_ids, tree)
     rows = np.flatnonzero(at >= 0)
     read = np.bincount(at[rows], minlength=len(tree))
     of_a_part = max(PRODUCTS_OF_A_PART, stands_for * len(rows) / MOST_PARTS) / stands_for
@@ -205,8 +194,6 @@ def _cut(category_ids: Ids, prices: Floats, vectors: Vector, stands_for: float) 
         starts=np.cumsum([0, *map(len, chosen)]),
         vectors=vectors[sample] / np.maximum(lengths, 1e-12),
         prices=prices[sample],
-        tree=tree,
-        without_category=stands_for * np.count_nonzero(category_ids == 0),
     )
 
 

@@ -4,12 +4,15 @@ import json
 import time
 from functools import lru_cache
 
+from django.conf import settings
+
 from search.scope import NOTHING, Condition, Scope
 from search.statements import fetch
 from search.terms import catalogue_size
 
 # Shoppers use the same filters again and again.
 ESTIMATE_LASTS_S = 60.0
+CATEGORY_EXACT_FACTOR = 3
 
 
 def rows_kept(scope: Scope, constraint: Condition) -> int | None:
@@ -33,6 +36,15 @@ def _estimate(scope: Scope, constraint: Condition, _period: int) -> int:
     if isinstance(plan, str):
         plan = json.loads(plan)
     return int(plan[0]["Plan"]["Plan Rows"])
+
+
+def exact_rows(scope: Scope) -> int:
+    """Up to how many rows comparing all of them is best.
+
+    Rows of a category lie in few pages, and a query that does not fit the category finds its way through the graph
+    badly.
+    """
+    return settings.SEARCH_EXACT_ROWS * (CATEGORY_EXACT_FACTOR if scope.category_ids is not None else 1)
 
 
 def categories_hold(scope: Scope) -> int:

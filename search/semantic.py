@@ -18,22 +18,21 @@ from django.conf import settings
 from search.comparison import compare_all, compare_together, looks_at_copies
 from search.neighbourhood import Neighbourhood
 from search.scope import NOTHING, Condition, Scope, any_of
-from search.selectivity import rows_kept, share_of
+from search.selectivity import exact_rows, rows_kept, share_of
 from search.similarities import Similarities
 from search.statements import GIN_SETTINGS, Kind, fetch_columns, fetch_together
 from search.trace import Route, stage, took
 from search.vectors import NOBODY, Neighbours, Vector, VectorSpace
 from search.walk import LONGEST_STRIDE, SURPLUS, filtered_stride, walk
 
-CATEGORY_EXACT_FACTOR = 3
 # From this share on, one stride is enough: so long that this part of what should pass in it is enough.
 WIDE_SHARE = 0.25
 STRIDE_YIELD = 0.8
 # Below it, so many rows more are taken than the share of SEARCH_FILTERED_ROWS that a filter keeps: few say little.
-FILTERED_MARGIN = 100
+FILTERED_MARGIN = 150
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take:
 # more where to compare all rows instead takes long.
-WALK_PATIENCE = 1.5
+WALK_PATIENCE = 1.2
 # A row that a walk comes by takes as long as so many that are compared one after the other.
 ROWS_FOR_A_STEP = 6
 WIDE_PATIENCE = 3
@@ -126,7 +125,7 @@ def _compared(
     """The nearest within those scopes whose rows are compared category by category."""
     alike: dict[tuple[int, ...], list[Scope]] = defaultdict(list)
     for scope, way in ways.items():
-        if way.is_exact and scope.category_ids is not None and looks_at_copies(around, scope, limit):
+        if way.is_exact and scope.category_ids is not None and looks_at_copies(scope):
             alike[scope.category_ids].append(scope)
     compared: dict[Scope, Neighbours] = {}
     for together in alike.values():
@@ -174,10 +173,10 @@ def _nearest_of_those(
 def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Condition, limit: int) -> _Way:
     kept = rows_kept(scope, constraint)
     share = share_of(kept)
-    if kept is not None and kept <= _exact_rows(scope):
+    if kept is not None and kept <= exact_rows(scope):
         return _Way(True, share)
     # What is looked up for each row that is compared takes ten times as long as comparing it.
-    if not (scope.is_open or other.looks_up) and _is_better_compared(around, scope, limit, share):
+    if not other.looks_up and _is_better_compared(around, scope, limit, share):
         return _Way(True, share)
     if scope.category_ids is None:
         return _Way(False, share)
@@ -221,15 +220,6 @@ def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:
     return other
 
 
-def _exact_rows(scope: Scope) -> int:
-    """Up to how many rows comparing all of them is best.
-
-    Rows of a category lie in few pages, and a query that does not fit the category finds its way through the graph
-    badly.
-    """
-    return settings.SEARCH_EXACT_ROWS * (CATEGORY_EXACT_FACTOR if scope.category_ids is not None else 1)
-
-
 def _walked(scope: Scope, share: float) -> Condition:
     """The filters on the rows `e` that a walk comes by.
 
@@ -264,19 +254,12 @@ def _by_index(around: Neighbourhood, scope: Scope, other: Condition, limit: int,
 
 
 def _is_better_compared(around: Neighbourhood, scope: Scope, limit: int, share: float) -> bool:
-    """Whether samples tell that comparing takes less than a walk under a filter, or that this would lead elsewhere.
-
-    Where a price keeps much of all products, a walk is short, and to look at samples takes a tenth of it.
-    """
-    if scope.category_ids is None and share >= WIDE_SHARE:
-        return False
+    """Whether samples tell that comparing what can hold the nearest takes less than a walk."""
     if (outlook := around.outlook(scope)) is None:
         return False
     stride, taken = _length_of_walk(limit, share, is_open=False)
-    steps = max(stride, taken / max(share, 1e-6))
-    return outlook.rows_in(outlook.likely(limit)) <= ROWS_FOR_A_STEP * steps or (
-        scope.category_ids is None and outlook.passed(taken) > steps
-    )
+    rows = outlook.rows_in(outlook.likely(limit))
+    return rows <= ROWS_FOR_A_STEP * max(stride, taken / max(share, 1e-6))
 
 
 def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:

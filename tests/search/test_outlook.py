@@ -34,7 +34,7 @@ def model() -> EmbeddingModel:
 def vectors(model: EmbeddingModel, settings: Any, monkeypatch: pytest.MonkeyPatch) -> dict[int, Vector]:
     """Products of twelve kinds in two departments, with a vector of unit length each, by product id."""
     random = np.random.default_rng(0)
-    settings.SEARCH_EXACT_ROWS = 100
+    settings.SEARCH_EXACT_ROWS = 50
     monkeypatch.setattr(outlook, "PRODUCTS_OF_A_PART", 50)
     departments = [Category.objects.create(name=name, slug=name) for name in ("left", "right")]
     found: dict[int, Vector] = {}
@@ -95,7 +95,6 @@ def test_only_parts_that_can_hold_the_nearest_are_compared(
         Filters(categories=("left",)),
         Filters(categories=("left", "right")),
         Filters(categories=("right",), price_min=Decimal(20), price_max=Decimal(50)),
-        Filters(price_min=Decimal(31)),
     ],
     ids=str,
 )
@@ -114,22 +113,14 @@ def test_the_nearest_are_found_wherever_they_are(
     assert np.mean(recalls) >= 0.99
 
 
-def test_a_category_that_is_new_and_a_product_without_one_are_compared(
-    model: EmbeddingModel, vectors: dict[int, Vector]
-) -> None:
+def test_a_category_that_is_new_is_compared(model: EmbeddingModel, vectors: dict[int, Vector]) -> None:
     space = VectorSpace.of(model)
     vector = next(iter(vectors.values()))
     nearest(space, vector, resolve(Filters(categories=("left",))), 5)  # samples are taken
     new = Category.objects.create(name="new", slug="new", parent=Category.objects.get(slug="left"))
-    products = [
-        Product.objects.create(sku="NEW", name="new", category=new, price=100),
-        Product.objects.create(sku="LOOSE", name="loose", price=100),
-    ]
-    _store({product.pk: vector for product in products})
-    within = nearest(space, vector, resolve(Filters(categories=("left",))), 5)
-    assert products[0].pk in within.product_ids
-    dear = nearest(space, vector, Scope(price_min=Decimal(20)), 5)
-    assert {product.pk for product in products} <= set(dear.product_ids.tolist())
+    product = Product.objects.create(sku="NEW", name="new", category=new, price=100)
+    _store({product.pk: vector})
+    assert product.pk in nearest(space, vector, resolve(Filters(categories=("left",))), 5).product_ids
 
 
 def test_few_rows_are_compared_without_a_look_at_samples(
@@ -171,13 +162,11 @@ def test_what_a_sample_says() -> None:
         sampled=np.array([0.8, 0.7, 0.2, 0.4, 0.3, 0.1]),
         weights=np.array([40.0, 40.0, 40.0, 60.0, 60.0, 60.0]),
         priced=np.array([True, False, True, True, True, True]),
-        strangers=(),
     )
     assert seen.likely(30).tolist() == [True, False, True]  # the first sample stands for 40
     assert seen.likely(100).tolist() == [True, True, True]  # and the next with the price is at 0.4
     assert seen.likely(1_000).tolist() == [True, True, True]
-    assert seen.passed(30) == 40
-    assert seen.passed(100) == 140  # one of them without the price
+    assert seen.holding([3, 7]).tolist() == [False, True, False]
     assert seen.rows_in(seen.likely(30)) == 100
     assert seen.within_reach(0.6).tolist() == [True, False, True]
     assert seen.condition(seen.within_reach(0.6)).params == ([1, 9],)
