@@ -29,7 +29,7 @@ from search.walk import LONGEST_STRIDE, SURPLUS, filtered_stride, walk
 WIDE_SHARE = 0.25
 STRIDE_YIELD = 0.8
 # Below it, so many rows more are taken than the share of SEARCH_FILTERED_ROWS that a filter keeps: few say little.
-FILTERED_MARGIN = 150
+FILTERED_MARGIN = 75
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take:
 # more where to compare all rows instead takes long.
 WALK_PATIENCE = 1.2
