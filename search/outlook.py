@@ -45,7 +45,7 @@ class Outlook:
     """What can be expected of some parts. The arrays run parallel, but for the samples."""
 
     categories: list[list[int]]  # of each part, those that are asked for
-    sizes: Floats  # how many products those are, about
+    sizes: Floats  # how many products each part has in all, about
     best: Floats  # a cosine that hardly anything in a part is above
     sampled: Floats  # cosines of all samples,
     weights: Floats  # how many products each of them stands for,

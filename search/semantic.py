@@ -33,9 +33,9 @@ FILTERED_MARGIN = 75
 # A walk through the graph may take this many times the rows that a filter without bearing on the query would take:
 # more where to compare all rows instead takes long.
 WALK_PATIENCE = 1.2
+WIDE_PATIENCE = 3
 # A row that a walk comes by takes as long as so many that are compared one after the other.
 ROWS_FOR_A_STEP = 6
-WIDE_PATIENCE = 3
 # From this share on, a brand is looked up for each row instead of hashing the ids of its products.
 LOOK_UP_SHARE = 0.25
 # A query fits categories where its nearest products of all hold at least this part of the share that the categories

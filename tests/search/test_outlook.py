@@ -12,7 +12,7 @@ from catalog.models import Category, Product
 from embeddings.models import EmbeddingModel, ProductEmbedding
 from search import outlook
 from search.encoding import active_model
-from search.outlook import Outlook, samples_of
+from search.outlook import Outlook, Samples, samples_of
 from search.query import Filters
 from search.scope import NOTHING, Scope, resolve
 from search.semantic import nearest
@@ -121,6 +121,39 @@ def test_a_category_that_is_new_is_compared(model: EmbeddingModel, vectors: dict
     product = Product.objects.create(sku="NEW", name="new", category=new, price=100)
     _store({product.pk: vector})
     assert product.pk in nearest(space, vector, resolve(Filters(categories=("left",))), 5).product_ids
+
+
+def test_what_no_sample_has_met_is_found_where_it_is_among_the_nearest_of_all(
+    model: EmbeddingModel, vectors: dict[int, Vector]
+) -> None:
+    """One product that is unlike all others of its category, which seems to hold nothing that is near."""
+    space = VectorSpace.of(model)
+    left = resolve(Filters(categories=("left",)))
+    vector = next(iter(vectors.values()))
+    nearest(space, vector, left, 5)  # samples are taken
+    product = Product.objects.create(
+        sku="UNLIKE", name="unlike", category=Category.objects.get(slug="kind-2")
+    )
+    _store({product.pk: vector})
+    seen = samples_of(space).outlook(vector, left)
+    assert not (seen.within_reach(0.5) & seen.holding([product.category_id])).any()
+    assert product.pk in nearest(space, vector, left, 5).product_ids
+
+
+def test_more_than_the_best_of_a_normal_sample_is_expected() -> None:
+    angles = np.linspace(0, np.pi / 2, 9)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    samples = Samples({1: 0, 2: 1}, np.array([90.0, 4.0]), np.array([0, 5, 9]), vectors, np.arange(9.0))
+    seen = samples.outlook(np.array([0, 1], dtype=np.float32), Scope(category_ids=(1, 2, 3)))
+    first, second = vectors[:5, 1], vectors[5:, 1]
+    spread = np.sqrt(2 * np.log(90)) + outlook.MARGIN
+    assert seen.best[0] == pytest.approx(first.mean() + spread * first.std(), rel=1e-5)
+    assert seen.best[1] >= second.max()
+    assert seen.categories == [[1], [2], [3]]
+    assert seen.best[2] == np.inf
+    dear = samples.outlook(np.array([0, 1], dtype=np.float32), Scope(category_ids=(1,), price_min=Decimal(4)))
+    assert dear.priced.tolist() == [False] * 4 + [True]
+    assert dear.best[0] < seen.best[0]  # fewer are expected to have the price
 
 
 def test_few_rows_are_compared_without_a_look_at_samples(
