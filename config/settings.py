@@ -129,7 +129,7 @@ def _database() -> dict[str, Any]:
     }
     if env.bool("DATABASE_POOL", default=True):
         database["OPTIONS"]["pool"] = {
-            "min_size": 1,
+            "min_size": 2,  # of which a search may use both (search/side_by_side.py)
             "max_size": env.int("DATABASE_POOL_SIZE", default=16),
             "timeout": 10,
             "connection_class": WatchedConnection,

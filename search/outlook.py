@@ -81,6 +81,15 @@ class Outlook:
         """How many rows some parts have, about."""
         return float(self.sizes[parts].sum())
 
+    def shares(self, parts: Flags, number: int) -> list[Flags]:
+        """Some parts dealt out in their order, so that each share has about as many rows."""
+        rows = np.cumsum(np.where(parts, self.sizes, 0.0))
+        share_of = (
+            ((rows - self.sizes / 2) / max(rows[-1], 1.0) * number).clip(0, number - 1).astype(np.int64)
+        )
+        shares = [parts & (share_of == share) for share in range(number)]
+        return [share for share in shares if share.any()]
+
     def condition(self, parts: Flags) -> Condition:
         """What is in some parts, as a condition on rows `e`."""
         chosen = [pk for part in np.flatnonzero(parts) for pk in self.categories[part]]

@@ -9,8 +9,9 @@ after all.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import partial, reduce
+from operator import or_
 
 import numpy as np
 from django.conf import settings
@@ -19,6 +20,7 @@ from search.comparison import compare_all, compare_together, looks_at_copies
 from search.neighbourhood import Neighbourhood
 from search.scope import NOTHING, Condition, Scope, any_of
 from search.selectivity import exact_rows, rows_kept, share_of
+from search.side_by_side import side_by_side
 from search.similarities import Similarities
 from search.statements import GIN_SETTINGS, Kind, fetch_columns, fetch_together
 from search.trace import Route, stage, took
@@ -96,27 +98,60 @@ def nearest_in_each(
     # Many have what is required, so that only the filters can make few of them.
     narrowing = NOTHING if required.sql else constraint
     ways = {scope: _way(around, scope, narrowing, other, limit) for scope in scopes}
-    compared = _compared(around, ways, other, limit)
+    by_scope = _Search(around, ways, other, limit, those_having if required.sql else None).found()
+    return [by_scope[scope] for scope in scopes]
 
-    def compare(scope: Scope) -> Neighbours:
-        if scope not in compared:
-            if required.sql and not ways[scope].is_exact:
-                (compared[scope],) = those_having([scope]) or [NOBODY]
+
+@dataclass
+class _Search:
+    """The nearest within several scopes, each looked for in its way."""
+
+    around: Neighbourhood
+    ways: Mapping[Scope, _Way]
+    other: Condition
+    limit: int
+    # Where something is required: the nearest within scopes of those that have it.
+    those_having: Callable[[Sequence[Scope]], list[Neighbours] | None] | None
+    compared: dict[Scope, Neighbours] = field(default_factory=dict)
+
+    def found(self) -> dict[Scope, Neighbours]:
+        """The nearest within each scope. The graph is walked for the sets of facets while rows are compared."""
+        scopes = list(self.ways)
+        walked = [scope for scope in scopes[1:] if not self.ways[scope].is_exact]
+        rest = [scope for scope in scopes if scope not in walked]
+        parts = [partial(self._find_each, some) for some in (rest, walked) if some]
+        return reduce(or_, side_by_side(parts), {})
+
+    def _find_each(self, scopes: Sequence[Scope]) -> dict[Scope, Neighbours]:
+        ways = {scope: self.ways[scope] for scope in scopes}
+        self.compared |= _compared(self.around, ways, self.other, self.limit)
+        return {scope: self._find(scope) for scope in scopes}
+
+    def _find(self, scope: Scope) -> Neighbours:
+        way = self.ways[scope]
+        if way.is_near and not self.other.sql:
+            near = self.around.nearest_within(scope, self.limit)
+            if near is not None:
+                took(Route.INDEX)
+                return near
+        if way.is_exact:
+            took(Route.EXACT)
+            return self._compare(scope)
+        found = _by_index(self.around, scope, self.other, self.limit, way.share)
+        if len(found) < self.limit:
+            took(Route.FALLBACK)
+            return self._compare(scope)
+        took(Route.INDEX)
+        return found
+
+    def _compare(self, scope: Scope) -> Neighbours:
+        """Compare every row within a scope, unless that was done."""
+        if scope not in self.compared:
+            if self.those_having is not None and not self.ways[scope].is_exact:
+                (self.compared[scope],) = self.those_having([scope]) or [NOBODY]
             else:
-                compared[scope] = compare_all(around, scope, other, limit)
-        return compared[scope]
-
-    def find(scope: Scope) -> Neighbours:
-        if (
-            ways[scope].is_near
-            and not other.sql
-            and (near := around.nearest_within(scope, limit)) is not None
-        ):
-            took(Route.INDEX)
-            return near
-        return _nearest(around, scope, limit, other, ways[scope], compare)
-
-    return [find(scope) for scope in scopes]
+                self.compared[scope] = compare_all(self.around, scope, self.other, self.limit)
+        return self.compared[scope]
 
 
 def _compared(
@@ -185,26 +220,6 @@ def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Cond
     if near < FIT * share_of(rows_kept(unbranded, constraint)):
         return _Way(True, share)  # the graph leads elsewhere
     return _Way(False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
-
-
-def _nearest(
-    around: Neighbourhood,
-    scope: Scope,
-    limit: int,
-    other: Condition,
-    way: _Way,
-    compare: Callable[[Scope], Neighbours],
-) -> Neighbours:
-    """The nearest within one scope. `compare` compares every row within it."""
-    if way.is_exact:
-        took(Route.EXACT)
-        return compare(scope)
-    found = _by_index(around, scope, other, limit, way.share)
-    if len(found) < limit:
-        took(Route.FALLBACK)
-        return compare(scope)
-    took(Route.INDEX)
-    return found
 
 
 def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:

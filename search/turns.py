@@ -29,6 +29,11 @@ class Turns:
         self._lock = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
 
+    @property
+    def are_waited_for(self) -> bool:
+        """Whether somebody waits for one."""
+        return bool(self._waiting)
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for a turn, or until patience ends, and have it."""

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
+from psycopg_pool import ConnectionPool
 
 from embeddings import pipeline
 from search import attributes, categories, encoding, facets, outlook, redis_client, selectivity, terms
@@ -53,6 +54,21 @@ def demo_rows(django_db_setup: None, django_db_blocker: Any) -> None:
         for table in DEMO_TABLES:
             cursor.execute(f"CREATE TABLE demo.{table} AS TABLE {table}")
         _remove_demo()
+
+
+@pytest.fixture
+def pool(transactional_db: None) -> Iterator[ConnectionPool[Any]]:
+    """Two sessions as a shop has them, of which this thread uses one."""
+    with pytest.MonkeyPatch.context() as patch:
+        connection.close()
+        patch.setitem(connection.settings_dict["OPTIONS"], "pool", {"min_size": 2, "max_size": 2})
+        patch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
+        found: ConnectionPool[Any] = connection.pool  # type: ignore[attr-defined]
+        found.open(wait=True)
+        connection.ensure_connection()
+        yield found
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -1,21 +1,23 @@
 """Where the nearest can be: what samples of the parts of a catalogue tell."""
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from catalog.models import Category, Product
 from embeddings.models import EmbeddingModel, ProductEmbedding
-from search import outlook
+from search import comparison, outlook, side_by_side
 from search.encoding import active_model
 from search.outlook import Outlook, Samples, samples_of
 from search.query import Filters
 from search.scope import NOTHING, Scope, resolve
-from search.semantic import nearest
+from search.semantic import nearest, nearest_in_each
 from search.statements import Ids
 from search.vectors import Vector, VectorSpace
 from tests.search.plans import plans
@@ -204,3 +206,31 @@ def test_what_a_sample_says() -> None:
     assert seen.within_reach(0.6).tolist() == [True, False, True]
     assert seen.condition(seen.within_reach(0.6)).params == ([1, 9],)
     assert seen.condition(seen.within_reach(0.6)) != NOTHING
+
+
+@pytest.mark.usefixtures("pool")
+def test_two_sessions_find_what_one_finds(
+    model: EmbeddingModel, vectors: dict[int, Vector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "ROWS_OF_A_SHARE", PRODUCTS_OF_A_KIND)
+    helped: list[bool] = []
+    begin = side_by_side.SecondSession.begin
+
+    def noted(self: side_by_side.SecondSession, work: Callable[[], None]) -> "Future[None] | None":
+        begun = begin(self, work)
+        helped.append(begun is not None)
+        return begun
+
+    monkeypatch.setattr(side_by_side.SecondSession, "begin", noted)
+    space, left = VectorSpace.of(model), resolve(Filters(categories=("left",), price_max=Decimal(40)))
+    for scopes in ([left, left.without("category"), left.without("price")], [left]):
+        for vector in list(vectors.values())[::100]:
+            with transaction.atomic():
+                alone = nearest_in_each(space, vector, scopes, 100)
+            assert not helped
+            together = nearest_in_each(space, vector, scopes, 100)
+            assert any(helped)
+            helped.clear()
+            assert [near.product_ids.tolist() for near in together] == [
+                near.product_ids.tolist() for near in alone
+            ]
