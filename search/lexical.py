@@ -193,39 +193,42 @@ def keyword_candidates(
     values = values or ProductValues()
     within = [scope.condition("p") for scope in scopes]
     condition = any_of(within) & query.constraint("p")
-    # A common table expression that is read once becomes part of what reads it: only several scopes need a mark.
+    # What is within the only scope needs no mark.
     marks = within if len(scopes) > 1 else []
     beside = [Condition(f", {one.sql}", one.params) for one in (*marks, *values.columns)]
     parts = _by_words(query, condition, beside) + _by_codes(query, condition, beside)
     if not parts:
         return [NO_MATCHES] * len(scopes)
-    facets = [f"f{place}" for place in range(len(values.columns))]
-    columns = ", ".join(["id", "score", "exact", *(f"in{place}" for place in range(len(marks))), *facets])
-    shown = ", ".join(["id", "score", "exact", *facets])
-    best = [
-        Condition(
-            f"(SELECT {place}::smallint, {shown} FROM m {f'WHERE in{place}' if marks else ''}"
-            " ORDER BY score DESC, id DESC LIMIT %s)",
-            (limit,),
-        )
-        for place in range(len(scopes))
-    ]
-    sql = f"WITH m({columns}) AS ({' UNION ALL '.join(part.sql for part in parts)}) "
-    sql += " UNION ALL ".join(one.sql for one in best)
-    kinds = (Kind.PLACE, Kind.ID, Kind.FLOAT, Kind.FLAG, *values.kinds)
-    places, found, scores, exact, *learned = fetch_columns(
-        kinds,
-        sql,
-        _params([*parts, *best]),
+    are_few = 0 < _most_candidates(query) <= CANDIDATE_BUDGET
+    found, scores, exact, *others = fetch_columns(
+        (Kind.ID, Kind.FLOAT, Kind.FLAG, *(Kind.FLAG for _ in marks), *values.kinds),
+        *(_all_of(parts) if are_few else _best_of(parts, len(marks), len(values.columns), limit)),
         GIN_SETTINGS,
         # Where words find many, a filter that keeps few is served by an index of its own.
-        is_prepared=all(scope.is_open for scope in scopes) or 0 < _most_candidates(query) <= CANDIDATE_BUDGET,
+        is_prepared=are_few or all(scope.is_open for scope in scopes),
     )
-    values.learn(found, learned)
-    return [
-        _best_first(found[here], scores[here], exact[here], limit)
-        for here in (places == place for place in range(len(scopes)))
+    values.learn(found, others[len(marks) :])
+    if not marks:
+        return [_best_first(found, scores, exact, limit)]
+    return [_best_first(found[here], scores[here], exact[here], limit) for here in others[: len(marks)]]
+
+
+def _all_of(parts: Sequence[Condition]) -> tuple[str, list[Any]]:
+    """What all parts select. To put a thousand rows in order takes PostgreSQL longer than it takes here."""
+    return " UNION ALL ".join(part.sql for part in parts), _params(parts)
+
+
+def _best_of(parts: Sequence[Condition], marks: int, facets: int, limit: int) -> tuple[str, list[Any]]:
+    """What all parts select, as far as it is among the best for one of the marks: a very common word finds much."""
+    marked = [f"in{place}" for place in range(marks)]
+    columns = ", ".join(["id", "score", "exact", *marked, *(f"f{place}" for place in range(facets))])
+    best = [
+        f"(SELECT * FROM m {f'WHERE {mark}' if mark else ''} ORDER BY score DESC, id DESC LIMIT %s)"
+        for mark in marked or [""]
     ]
+    selected, params = _all_of(parts)
+    sql = f"WITH m({columns}) AS ({selected}) {' UNION '.join(best)}"
+    return sql, [*params, *([limit] * len(best))]
 
 
 def _by_words(query: LexicalQuery, condition: Condition, beside: Sequence[Condition]) -> list[Condition]:
@@ -265,7 +268,7 @@ def _params(conditions: Iterable[Condition]) -> list[Any]:
 def _best_first(found: Ids, scores: Floats, exact: Flags, limit: int) -> Matches:
     """Matches of products, of which those that a code found may be there once more for their words."""
     if not exact.any():
-        order = np.lexsort((-found, -scores))
+        order = np.lexsort((-found, -scores))[:limit]
         return Matches(found[order], scores[order], exact[order])
     product_ids, places = np.unique(found, return_inverse=True)
     bm25, is_exact = np.zeros(len(product_ids)), np.zeros(len(product_ids), dtype=np.bool_)

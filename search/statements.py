@@ -29,7 +29,6 @@ class Kind(Enum):
 
     ID = ("string_agg(int8send(coalesce({}, 0)), ''::bytea)", ">i8", np.int64)  # NULL is 0, which no row has
     FLOAT = ("string_agg(float8send(coalesce({}, 'NaN')), ''::bytea)", ">f8", np.float64)
-    PLACE = ("string_agg(int2send({}), ''::bytea)", ">i2", np.int16)
     FLAG = ("string_agg(boolsend(coalesce({}, false)), ''::bytea)", "?", np.bool_)
     TID = ("string_agg(tidsend({}), ''::bytea)", np.dtype([("block", ">u4"), ("offset", ">u2")]), TID)
     HALVES = ("string_agg(halfvec_send({}), ''::bytea)", ">f2", np.float32)
