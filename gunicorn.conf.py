@@ -24,6 +24,8 @@ GLANCE_S = 0.001
 # So long a thread waits for the next request of the visitor whom it has just answered.
 ATTENTION_MS = 100
 MOST_PROCESSES = 256
+# More connections than any process has: one that is not there, or not ready, is nobody's better choice.
+ABSENT = 1 << 30
 _PREFIX, _LOCK = "nearshelf-figures-", "lock"
 _CORES = os.cpu_count() or 1
 
@@ -56,15 +58,22 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_figures)
 
 
 class BalancedWorker(ThreadWorker):
-    """Takes a connection only if no other process has fewer.
+    """Takes a connection only if no other process has fewer, and keeps none that another one should have.
 
     All processes wait for connections at once, and Linux wakes the same one first again and again: of eight visitors
-    that keep their connections, one process has all eight and the others none.
+    that keep their connections, one process has all eight and the others none. A process that starts later would have
+    none of those either.
     """
 
     # Of each process; it is there before the fork, so that all of them share it.
-    connections = RawArray("i", MOST_PROCESSES + 1)
+    connections = RawArray("i", [ABSENT] * (MOST_PROCESSES + 1))
     place = MOST_PROCESSES  # nobody's, until one is given
+    _most_kept = 0
+
+    def run(self) -> None:
+        """See ThreadWorker; from here on others may leave connections to this process."""
+        self.nr_conns = 0
+        super().run()
 
     @property
     def nr_conns(self) -> int:
@@ -75,10 +84,27 @@ class BalancedWorker(ThreadWorker):
     def nr_conns(self, number: int) -> None:
         self.connections[self.place] = number
 
+    @property
+    def max_keepalived(self) -> int:
+        """How many idle connections are kept; gunicorn closes one with its answer where there are as many.
+
+        Who is let go comes back, to the process that has fewer.
+        """
+        return -1 if self.nr_conns > self._fewest + 1 else self._most_kept
+
+    @max_keepalived.setter
+    def max_keepalived(self, number: int) -> None:
+        self._most_kept = number
+
+    @property
+    def _fewest(self) -> int:
+        """How many connections the process has that has the fewest."""
+        return min(self.connections[: self.cfg.workers])
+
     def accept(self, listener: Any) -> None:
         """See ThreadWorker; a connection that another process has taken meanwhile is none."""
         until = time.monotonic() + COURTESY_S
-        while self.nr_conns > min(self.connections[: self.cfg.workers]) and time.monotonic() < until:
+        while self.nr_conns > self._fewest and time.monotonic() < until:
             time.sleep(GLANCE_S)
         super().accept(listener)
 
@@ -108,7 +134,7 @@ def pre_fork(server: Any, worker: BalancedWorker) -> None:
     """Give a process the place of the one that it stands in for."""
     taken = {other.place for other in server.WORKERS.values()}
     worker.place = min(set(range(MOST_PROCESSES)) - taken, default=MOST_PROCESSES)
-    worker.nr_conns = 0
+    worker.nr_conns = ABSENT
 
 
 def post_fork(server: Any, worker: BalancedWorker) -> None:
@@ -119,7 +145,8 @@ def post_fork(server: Any, worker: BalancedWorker) -> None:
 
 
 def child_exit(server: Any, worker: BalancedWorker) -> None:
-    """What a process counted stays; what it only showed as it was goes with it."""
+    """What a process counted stays; what it only showed as it was goes with it, and its connections."""
+    worker.nr_conns = ABSENT
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)

@@ -62,15 +62,20 @@ class Shop:
 
     @contextlib.contextmanager
     def visitors(self, number: int) -> Iterator[list[http.client.HTTPConnection]]:
-        """Visitors who keep their connections and have asked for something already."""
+        """Visitors who keep their connections, as far as they may, and have asked for something already."""
         with contextlib.ExitStack() as stack:
             clients = []
             for _ in range(number):
                 client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
                 clients.append(stack.enter_context(contextlib.closing(client)))
-                client.request("GET", "/healthz")
-                client.getresponse().read()
+                self.ask(client)
+            for client in clients:  # who was let go comes back
+                self.ask(client)
             yield clients
+
+    def ask(self, client: http.client.HTTPConnection) -> None:
+        client.request("GET", "/healthz")
+        client.getresponse().read()
 
     def visitors_by_process(self) -> list[int]:
         """How many connections each web process has."""
@@ -166,6 +171,22 @@ def test_visitors_are_shared_out_among_the_web_processes(shop: Shop) -> None:
     eventually(lambda: fewest() == 4, 30)
     # On a busy machine they may be shared out less evenly.
     assert sum(fewest() for _ in range(10)) >= 36
+
+
+def test_a_web_process_that_comes_later_has_its_share(shop: Shop) -> None:
+    def is_shared_out() -> bool:
+        for visitor in visitors:
+            try:
+                shop.ask(visitor)
+            except (http.client.HTTPException, OSError):
+                visitor.close()  # it was hung up on, and comes back
+        found = shop.visitors_by_process()
+        return len(found) == WEB_PROCESSES and min(found) >= 3
+
+    with shop.visitors(8) as visitors:
+        shop.children()["gunicorn"].children()[0].kill()
+        assert not is_shared_out()
+        eventually(is_shared_out, 30)
 
 
 def test_nobody_waits_for_the_thread_of_another_visitor(shop: Shop) -> None:
