@@ -13,6 +13,8 @@ Ranks = npt.NDArray[np.int64]  # from 1; 0: not in the ranking
 # Cormack, Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet" (2009).
 RRF_K = 60
 PRIOR_DEPTH = 20
+# Four bytes for each id up to the highest one.
+HIGHEST_IN_A_TABLE = 4_000_000
 # Chosen on judgments (docs/relevance.md). So far on the way from the least cosine that counts to the best one, products
 # are of the kind that is meant.
 NEAR_ENOUGH = 0.78
@@ -92,9 +94,24 @@ def aligned(wanted: Ids, keys: Ids, values: npt.NDArray[Any], missing: float) ->
 
 
 def places(wanted: Ids, keys: Ids) -> npt.NDArray[np.intp]:
-    """Where each wanted key stands among `keys`; -1: nowhere."""
-    if not len(keys):
+    """Where each wanted key stands among `keys`; -1: nowhere. Keys are ids of rows, and not negative.
+
+    They are looked up in a table with a place for every id, which takes a quarter of the time of sorting a thousand.
+    What it holds of other ids is not set, only unmasked: whatever it says, the key there is another one (Briggs and
+    Torczon, "An efficient representation for sparse sets", 1993).
+    """
+    if not len(keys) or not len(wanted):
         return np.full(len(wanted), -1)
+    highest = max(int(keys.max()), int(wanted.max()))
+    if highest > HIGHEST_IN_A_TABLE:
+        return _places_in_order(wanted, keys)
+    table = np.empty(highest + 1, dtype=np.uint32)
+    table[keys] = np.arange(len(keys), dtype=np.uint32)
+    found = np.minimum(table[wanted], len(keys) - 1).astype(np.intp)
+    return np.where(keys[found] == wanted, found, -1)
+
+
+def _places_in_order(wanted: Ids, keys: Ids) -> npt.NDArray[np.intp]:
     order = np.argsort(keys)
     found = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
     return np.where(keys[found] == wanted, found, -1)

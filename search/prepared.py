@@ -14,7 +14,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import Error, connection
+from django.db import Error
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.errors import DuplicatePreparedStatement, FeatureNotSupported, InvalidSqlStatementName
 
 SETTINGS = {"plan_cache_mode": "force_generic_plan"}
@@ -36,21 +37,21 @@ _by_session: "WeakKeyDictionary[psycopg.Connection, _Kept]" = WeakKeyDictionary(
 _lock = Lock()
 
 
-def execution_of(sql: str, parameters: int) -> str | None:
+def execution_of(database: BaseDatabaseWrapper, sql: str, parameters: int) -> str | None:
     """What runs a statement that this session has prepared, or now prepares; None where it is to be sent itself."""
-    kept = _kept()
+    kept = _kept(database)
     if kept.gives_up:
         return None
     name = kept.names.get(sql)
     if name is None:
         if len(kept.names) >= MOST:
-            _forget(kept.names.popitem(last=False)[1])
-        name = kept.names[sql] = _prepare(sql)
+            _forget(database, kept.names.popitem(last=False)[1])
+        name = kept.names[sql] = _prepare(database, sql)
     kept.names.move_to_end(sql)
     return f"EXECUTE {name}({', '.join(['%s'] * parameters)})" if parameters else f"EXECUTE {name}"
 
 
-def gives_up(error: Error) -> bool:
+def gives_up(database: BaseDatabaseWrapper, error: Error) -> bool:
     """Whether a statement is to be sent itself after an error; then this connection keeps none any more.
 
     That is so where the session is not the one that prepared the statement, as behind a pooler that gives each
@@ -58,46 +59,52 @@ def gives_up(error: Error) -> bool:
     """
     is_lost = isinstance(error.__cause__, InvalidSqlStatementName | FeatureNotSupported)
     if is_lost:
-        _kept().gives_up = True
+        _kept(database).gives_up = True
     return is_lost
 
 
-def _kept() -> _Kept:
-    connection.ensure_connection()
-    with _lock:
-        return _by_session.setdefault(connection.connection, _Kept())
+def _kept(database: BaseDatabaseWrapper) -> _Kept:
+    if database.connection is None:
+        database.ensure_connection()
+    kept = _by_session.get(database.connection)
+    if kept is None:
+        with _lock:
+            kept = _by_session.setdefault(database.connection, _Kept())
+    return kept
 
 
-def _prepare(sql: str) -> str:
+def _prepare(database: BaseDatabaseWrapper, sql: str) -> str:
     """Prepare a statement in this session. Its name is that of its text, so that no other can be taken for it."""
     name = f"search_{hashlib.blake2b(sql.encode(), digest_size=12).hexdigest()}"
     numbers = iter(range(1, sql.count("%s") + 1))
     numbered = _PLACEHOLDER.sub(lambda found: "%" if found[1] == "%" else f"${next(numbers)}", sql)
-    if not _is_there(name):
-        _unless(DuplicatePreparedStatement, f"PREPARE {name} AS {numbered}")
+    if not _is_there(database, name):
+        _unless(database, DuplicatePreparedStatement, f"PREPARE {name} AS {numbered}")
     return name
 
 
-def _forget(name: str) -> None:
-    if _is_there(name):
-        _unless(InvalidSqlStatementName, f"DEALLOCATE {name}")
+def _forget(database: BaseDatabaseWrapper, name: str) -> None:
+    if _is_there(database, name):
+        _unless(database, InvalidSqlStatementName, f"DEALLOCATE {name}")
 
 
-def _is_there(name: str) -> bool:
-    return _execute("SELECT FROM pg_prepared_statements WHERE name = %s", (name,)).rowcount > 0
+def _is_there(database: BaseDatabaseWrapper, name: str) -> bool:
+    return _execute(database, "SELECT FROM pg_prepared_statements WHERE name = %s", (name,)).rowcount > 0
 
 
-def _unless(done: type[psycopg.Error], sql: str) -> None:
+def _unless(database: BaseDatabaseWrapper, done: type[psycopg.Error], sql: str) -> None:
     """Execute a statement that may be done already: a pooler may have changed sessions since that was looked at."""
     try:
-        _execute(sql)
+        _execute(database, sql)
     except Error as error:
         if not isinstance(error.__cause__, done):
             raise
 
 
-def _execute(sql: str, params: Sequence[Any] | None = None) -> "psycopg.Cursor[Any]":
+def _execute(
+    database: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | None = None
+) -> "psycopg.Cursor[Any]":
     """Past Django's cursors, which count the queries of a request, but with its errors."""
-    with connection.wrap_database_errors:
-        cursor: psycopg.Cursor[Any] = connection.connection.execute(sql, params)
+    with database.wrap_database_errors:
+        cursor: psycopg.Cursor[Any] = database.connection.execute(sql, params)
         return cursor

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
-from django.db import Error, connection
+from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from search import prepared
 
@@ -116,27 +117,29 @@ def fetch(
     `is_prepared` is for statements that come again and again with parameters in a sequence, and are best planned
     without them: PostgreSQL keeps their plan (`prepared.py`).
     """
-    if is_prepared and (execution := prepared.execution_of(sql, len(params))) is not None:
+    database = connections[DEFAULT_DB_ALIAS]  # looked up once: to find a thread's own takes as long each time
+    if is_prepared and (execution := prepared.execution_of(database, sql, len(params))) is not None:
         try:
-            return _run(execution, params, {**(settings or {}), **prepared.SETTINGS})
+            return _run(database, execution, params, {**(settings or {}), **prepared.SETTINGS})
         except Error as error:
-            if not prepared.gives_up(error) or connection.in_atomic_block:
+            if not prepared.gives_up(database, error) or database.in_atomic_block:
                 raise
-    return _run(sql, params, settings)
+    return _run(database, sql, params, settings)
 
 
 def _run(
-    sql: str, params: Sequence[Any] | Mapping[str, Any], settings: Mapping[str, object] | None
+    database: BaseDatabaseWrapper,
+    sql: str,
+    params: Sequence[Any] | Mapping[str, Any],
+    settings: Mapping[str, object] | None,
 ) -> list[tuple[Any, ...]]:
     if not settings:
-        with connection.cursor() as cursor:
+        with database.cursor() as cursor:
             cursor.execute(sql, params)
             return cursor.fetchall()
     before = "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
-    after = (
-        "".join(f";SET LOCAL {name} TO DEFAULT" for name in settings) if connection.in_atomic_block else ""
-    )
-    with connection.cursor() as cursor:
+    after = "".join(f";SET LOCAL {name} TO DEFAULT" for name in settings) if database.in_atomic_block else ""
+    with database.cursor() as cursor:
         cursor.execute(f"{before}{sql}{after}", params)
         for _ in settings:
             cursor.nextset()

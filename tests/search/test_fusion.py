@@ -74,3 +74,19 @@ def test_products_of_the_prevailing_category_are_lifted() -> None:
     assert scores.max() <= 1
     unchanged = fusion.with_category_prior(np.array([0.5]), np.array([0]), 0.1)
     assert unchanged[0] == pytest.approx(0.5 / 1.1)
+
+
+@pytest.mark.parametrize("highest", [50, 100_000, fusion.HIGHEST_IN_A_TABLE + 50])
+@pytest.mark.parametrize(("wanted", "keys"), [(0, 0), (0, 3), (3, 0), (1, 1), (40, 25), (25, 40)])
+@pytest.mark.parametrize("left_in_memory", [0, 1, 2**32 - 1])
+def test_keys_are_found_where_they_stand(
+    wanted: int, keys: int, highest: int, left_in_memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(wanted)
+    ids = highest - 49 + random.permutation(50)
+    among, looked_for = ids[:keys], random.permutation(ids)[:wanted]
+    stands_at = {key: place for place, key in enumerate(among.tolist())}
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "empty", lambda size, dtype: np.full(size, left_in_memory, dtype=dtype))
+        found = fusion.places(looked_for, among)
+    assert found.tolist() == [stands_at.get(key, -1) for key in looked_for.tolist()]
