@@ -170,6 +170,10 @@ class Matches:
     def __len__(self) -> int:
         return len(self.product_ids)
 
+    def at(self, places: slice | Ids) -> "Matches":
+        """Those at some places."""
+        return Matches(self.product_ids[places], self.bm25[places], self.is_exact[places])
+
     def __add__(self, other: "Matches") -> "Matches":
         return Matches(
             np.concatenate([self.product_ids, other.product_ids]),
@@ -208,9 +212,10 @@ def keyword_candidates(
         is_prepared=are_few or all(scope.is_open for scope in scopes),
     )
     values.learn(found, others[len(marks) :])
+    matches, rows = _best_first(found, scores, exact)
     if not marks:
-        return [_best_first(found, scores, exact, limit)]
-    return [_best_first(found[here], scores[here], exact[here], limit) for here in others[: len(marks)]]
+        return [matches.at(slice(limit))]
+    return [matches.at(np.flatnonzero(here[rows])[:limit]) for here in others[: len(marks)]]
 
 
 def _all_of(parts: Sequence[Condition]) -> tuple[str, list[Any]]:
@@ -265,17 +270,20 @@ def _params(conditions: Iterable[Condition]) -> list[Any]:
     return [param for condition in conditions for param in condition.params]
 
 
-def _best_first(found: Ids, scores: Floats, exact: Flags, limit: int) -> Matches:
-    """Matches of products, of which those that a code found may be there once more for their words."""
+def _best_first(found: Ids, scores: Floats, exact: Flags) -> tuple[Matches, Ids]:
+    """Matches of products, of which those that a code found may be there once more for their words.
+
+    Also, for each of them, the place of a row that found it.
+    """
     if not exact.any():
-        order = np.lexsort((-found, -scores))[:limit]
-        return Matches(found[order], scores[order], exact[order])
-    product_ids, places = np.unique(found, return_inverse=True)
+        order = np.lexsort((-found, -scores))
+        return Matches(found[order], scores[order], exact[order]), order
+    product_ids, rows, places = np.unique(found, return_index=True, return_inverse=True)
     bm25, is_exact = np.zeros(len(product_ids)), np.zeros(len(product_ids), dtype=np.bool_)
     np.maximum.at(bm25, places, scores)
     np.logical_or.at(is_exact, places, exact)
-    order = np.lexsort((-product_ids, -bm25, ~is_exact))[:limit]
-    return Matches(product_ids[order], bm25[order], is_exact[order])
+    order = np.lexsort((-product_ids, -bm25, ~is_exact))
+    return Matches(product_ids[order], bm25[order], is_exact[order]), rows[order]
 
 
 def keyword_scores_of(query: LexicalQuery, product_ids: Ids, values: ProductValues) -> Select:

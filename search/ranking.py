@@ -187,11 +187,13 @@ def _both_scores(
 
 def _each_once(product_ids: Ids, lists: Sequence[Any]) -> Ids:
     """Products that came from several lists may be there several times."""
-    return product_ids if len(lists) == 1 else np.unique(product_ids)
+    if len(lists) == 1:
+        return product_ids
+    return product_ids[fusion.places(product_ids, product_ids) == np.arange(len(product_ids))]
 
 
 def _without(product_ids: Ids, others: Ids) -> Ids:
-    return product_ids[fusion.ranks(product_ids, others) == 0]
+    return product_ids[fusion.places(product_ids, others) < 0]
 
 
 def _semantic_depth(plan: Plan) -> int:

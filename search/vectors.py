@@ -8,6 +8,7 @@ import numpy.typing as npt
 import orjson
 
 from embeddings.models import EmbeddingModel
+from search.fusion import places
 from search.scope import Scope
 from search.statements import Flags, Floats, Ids, Kind, fetch, id_array
 
@@ -93,7 +94,7 @@ class PricedNeighbours:
         """Those that have the categories and the price asked for; brands are not known here."""
         inside = np.ones(len(self), dtype=np.bool_)
         if scope.category_ids is not None:
-            inside &= np.isin(self.neighbours.category_ids, scope.category_ids)
+            inside &= places(self.neighbours.category_ids, np.array(scope.category_ids, dtype=np.int64)) >= 0
         inside &= has_price(self.prices, scope)
         return self.neighbours.at(np.flatnonzero(inside))
 
