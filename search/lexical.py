@@ -228,7 +228,7 @@ def _best_of(parts: Sequence[Condition], marks: int, facets: int, limit: int) ->
     marked = [f"in{place}" for place in range(marks)]
     columns = ", ".join(["id", "score", "exact", *marked, *(f"f{place}" for place in range(facets))])
     best = [
-        f"(SELECT * FROM m {f'WHERE {mark}' if mark else ''} ORDER BY score DESC, id DESC LIMIT %s)"
+        f"(SELECT * FROM m {f'WHERE {mark}' if mark else ''} ORDER BY exact DESC, score DESC, id DESC LIMIT %s)"
         for mark in marked or [""]
     ]
     selected, params = _all_of(parts)
