@@ -13,7 +13,7 @@ from search.scope import NOTHING, Condition, Scope
 from search.selectivity import categories_hold, rows_kept
 from search.side_by_side import may_have_help, side_by_side
 from search.statements import Flags, fetch_columns
-from search.vectors import NOBODY_PRICED, PRICED_COLUMNS, Neighbours, PricedNeighbours, as_neighbours
+from search.vectors import NOBODY, NOBODY_PRICED, PRICED_COLUMNS, Neighbours, PricedNeighbours, as_neighbours
 
 # A row's own copy of the price is looked at where the price keeps at least one of so many rows of the categories.
 PRICE_COPY_FACTOR = 30
@@ -21,6 +21,8 @@ PRICE_COPY_FACTOR = 30
 # other prices than the rest. With 1.25 times as many, a quarter of the comparisons had to be made again.
 PRICED_SURPLUS = 2.0
 MOST_PRICED = 2_000
+# So many rows are compared beside a walk that may pass by some of the nearest.
+LIKELIEST_ROWS = 8_000
 # Where a second session may help, so many rows are compared at a time: twice as long as a statement takes anyway.
 ROWS_OF_A_SHARE = 4_000
 
@@ -112,6 +114,18 @@ def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbo
         is_prepared=not where.looks_up,
     )
     return PricedNeighbours(as_neighbours(*columns), prices)
+
+
+def compare_likeliest(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> Neighbours:
+    """The nearest with a scope's price in the few parts of the catalogue that are likeliest to hold them.
+
+    Nobody where the price says little of where they are.
+    """
+    outlook = around.outlook_on_prices(scope)
+    parts = outlook.likeliest(LIKELIEST_ROWS)
+    if not (parts.any() and outlook.is_uneven):
+        return NOBODY
+    return _exact(around, outlook.condition(parts) & scope.condition("e") & other, limit).neighbours
 
 
 def compare_together(

@@ -1,5 +1,6 @@
 """What is known of a query's surroundings, whatever is filtered: found out once for all scopes of a search."""
 
+from dataclasses import replace
 from functools import cached_property
 
 from django.conf import settings
@@ -38,6 +39,11 @@ class Neighbourhood:
         if scope not in self._outlooks:
             self._outlooks[scope] = samples_of(self.space).outlook(self._vector, scope)
         return self._outlooks[scope]
+
+    def outlook_on_prices(self, scope: Scope) -> Outlook:
+        """Where in the whole catalogue the nearest with a scope's price can be."""
+        samples = samples_of(self.space)
+        return samples.outlook(self._vector, replace(scope, category_ids=samples.category_ids))
 
     @property
     def nearest_categories(self) -> list[int]:

@@ -47,6 +47,7 @@ class Outlook:
     categories: list[list[int]]  # of each part, those that are asked for
     sizes: Floats  # how many products each part has in all, about
     best: Floats  # a cosine that hardly anything in a part is above
+    price_shares: Floats  # which share (0..1) of each part has the price asked for
     sampled: Floats  # cosines of all samples,
     weights: Floats  # how many products each of them stands for,
     priced: Flags  # and which have the price asked for
@@ -72,6 +73,21 @@ class Outlook:
         """The parts that some categories are in."""
         wanted = set(category_ids)
         return np.array([not wanted.isdisjoint(ids) for ids in self.categories], dtype=np.bool_)
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether most of what has the price lies where at least twice the usual share of products has it."""
+        holding = self.price_shares * self.sizes
+        is_dense = self.price_shares * self.sizes.sum() >= 2 * holding.sum()
+        return bool(holding[is_dense].sum() > holding.sum() / 2)
+
+    def likeliest(self, rows: float) -> Flags:
+        """The parts whose best is expected to be nearest, with so many rows at most."""
+        known = np.flatnonzero(np.isfinite(self.best))
+        nearest_first = known[np.argsort(-self.best[known])]
+        chosen = np.zeros(len(self.best), dtype=np.bool_)
+        chosen[nearest_first[np.cumsum(self.sizes[nearest_first]) <= rows]] = True
+        return chosen
 
     def within_reach(self, cosine: float) -> Flags:
         """The parts that can hold something that is as near as this."""
@@ -106,15 +122,21 @@ class Samples:
     vectors: Vector  # (n, d), of unit length
     prices: Floats  # (n,), NaN: none
 
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """All categories that some sample is of."""
+        return tuple(self.part_of)
+
     def outlook(self, vector: Vector, scope: Scope) -> Outlook:
         """What can be expected of the products in a scope's categories that have the price asked for."""
         *known, unseen = self._parted(scope.category_ids or ())
         asked = np.array([bool(ids) for ids in known], dtype=np.bool_)
-        best, sampled, weights, priced = self._seen(asked, vector, scope)
+        best, price_shares, sampled, weights, priced = self._seen(asked, vector, scope)
         return Outlook(
             categories=[ids for ids in known if ids] + [unseen],  # which can hold anything
             sizes=np.append(self.sizes[asked], 0.0),
             best=np.append(best, np.inf),
+            price_shares=np.append(price_shares, 0.0),
             sampled=sampled,
             weights=weights,
             priced=priced,
@@ -127,13 +149,16 @@ class Samples:
             parted[self.part_of.get(pk, -1)].append(pk)
         return parted
 
-    def _seen(self, asked: Flags, vector: Vector, scope: Scope) -> tuple[Floats, Floats, Floats, Flags]:
-        """The best that is to be expected of each part asked for; the cosines of their samples, with how many products
-        each stands for, and which have the price asked for.
+    def _seen(
+        self, asked: Flags, vector: Vector, scope: Scope
+    ) -> tuple[Floats, Floats, Floats, Floats, Flags]:
+        """Of each part asked for, the best that is to be expected, and which share has the price asked for.
+
+        Of their samples, the cosines, how many products each stands for, and which have that price.
         """
         parts = np.flatnonzero(asked)
         if not len(parts):
-            return np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_)
+            return np.empty(0), np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_)
         around = slice(parts[0], parts[-1] + 1)  # those of a category stand next to each other
         rows = slice(self.starts[parts[0]], self.starts[parts[-1] + 1])
         counts = np.diff(self.starts)[around]
@@ -145,11 +170,19 @@ class Samples:
         variances = np.maximum(np.add.reduceat(cosines * cosines, begins) / counts - means * means, 0.0)
         priced = has_price(self.prices[rows], scope)
         weights = self.sizes[around] / counts
-        numbers = np.maximum(MOST_UNSEEN, np.add.reduceat(priced, begins, dtype=np.int64)) * weights
+        seen = np.add.reduceat(priced, begins, dtype=np.int64)
+        numbers = np.maximum(MOST_UNSEEN, seen) * weights
         expected = means + (np.sqrt(2 * np.log(np.maximum(numbers, 1.0))) + MARGIN) * np.sqrt(variances)
         best = np.maximum(expected, np.maximum.reduceat(np.where(priced, cosines, -1.0), begins))
         shown = np.repeat(asked[around], counts)
-        return best[asked[around]], cosines[shown], np.repeat(weights, counts)[shown], priced[shown]
+        chosen = asked[around]
+        return (
+            best[chosen],
+            (seen / counts)[chosen],
+            cosines[shown],
+            np.repeat(weights, counts)[shown],
+            priced[shown],
+        )
 
 
 def samples_of(space: VectorSpace) -> Samples:

@@ -16,7 +16,7 @@ from operator import or_
 import numpy as np
 from django.conf import settings
 
-from search.comparison import compare_all, compare_together, looks_at_copies
+from search.comparison import compare_all, compare_likeliest, compare_together, looks_at_copies
 from search.neighbourhood import Neighbourhood
 from search.scope import NOTHING, Condition, Scope, any_of
 from search.selectivity import exact_rows, rows_kept, share_of
@@ -137,12 +137,15 @@ class _Search:
         if way.is_exact:
             took(Route.EXACT)
             return self._compare(scope)
-        found = _by_index(self.around, scope, self.other, self.limit, way.share)
+        ways = [partial(_by_index, self.around, scope, self.other, self.limit, way.share)]
+        if _may_be_passed_by(scope, way.share) and not self.other.looks_up:
+            ways.append(partial(compare_likeliest, self.around, scope, self.other, self.limit))
+        found, *likeliest = side_by_side(ways)
         if len(found) < self.limit:
             took(Route.FALLBACK)
             return self._compare(scope)
         took(Route.INDEX)
-        return found
+        return reduce(Neighbours.merged, likeliest, found).first(self.limit)
 
     def _compare(self, scope: Scope) -> Neighbours:
         """Compare every row within a scope, unless that was done."""
@@ -220,6 +223,15 @@ def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Cond
     if near < FIT * share_of(rows_kept(unbranded, constraint)):
         return _Way(True, share)  # the graph leads elsewhere
     return _Way(False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
+
+
+def _may_be_passed_by(scope: Scope, share: float) -> bool:
+    """Whether a walk may pass by some of the nearest: what a price keeps may all be of another kind than what is near.
+
+    Rows do not know brands, and categories are walked only where the query fits them.
+    """
+    prices_only = scope.without("price").is_open and not scope.is_open
+    return prices_only and share < WIDE_SHARE
 
 
 def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:

@@ -12,14 +12,16 @@ from django.db import connection, transaction
 
 from catalog.models import Category, Product
 from embeddings.models import EmbeddingModel, ProductEmbedding
-from search import comparison, outlook, side_by_side
+from search import comparison, outlook, semantic, side_by_side
 from search.encoding import active_model
+from search.neighbourhood import Neighbourhood
 from search.outlook import Outlook, Samples, samples_of
 from search.query import Filters
-from search.scope import NOTHING, Scope, resolve
+from search.scope import NOTHING, Condition, Scope, resolve
 from search.semantic import nearest, nearest_in_each
 from search.statements import Ids
-from search.vectors import Vector, VectorSpace
+from search.trace import Route, tracing
+from search.vectors import Neighbours, Vector, VectorSpace
 from tests.search.plans import plans
 
 pytestmark = pytest.mark.django_db
@@ -194,6 +196,7 @@ def test_what_a_sample_says() -> None:
         categories=[[1], [2, 3], [9]],
         sizes=np.array([100.0, 200.0, 0.0]),
         best=np.array([0.9, 0.5, np.inf]),
+        price_shares=np.array([2 / 3, 1.0, 0.0]),
         sampled=np.array([0.8, 0.7, 0.2, 0.4, 0.3, 0.1]),
         weights=np.array([40.0, 40.0, 40.0, 60.0, 60.0, 60.0]),
         priced=np.array([True, False, True, True, True, True]),
@@ -206,6 +209,55 @@ def test_what_a_sample_says() -> None:
     assert seen.within_reach(0.6).tolist() == [True, False, True]
     assert seen.condition(seen.within_reach(0.6)).params == ([1, 9],)
     assert seen.condition(seen.within_reach(0.6)) != NOTHING
+    assert seen.likeliest(250).tolist() == [True, False, False]
+    assert not seen.is_uneven
+    assert replace(seen, price_shares=np.array([0.9, 0.02, 0.0])).is_uneven
+
+
+def test_what_a_walk_passes_by_is_found_where_such_prices_are_at_home(
+    model: EmbeddingModel, vectors: dict[int, Vector], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two kinds of twelve are dear, and the graph is walked past the nearest of them."""
+    Product.objects.filter(category__slug__in=("kind-0", "kind-1")).update(price=5000)
+    _store({})
+    space, dear = VectorSpace.of(model), Scope(price_min=Decimal(1000))
+    vector = vectors[Product.objects.filter(category__slug="kind-7").values_list("pk", flat=True)[0]]
+    right = _right(vectors, vector, dear, 20)
+    by_index = semantic._by_index
+
+    def past_the_nearest(
+        around: Neighbourhood, scope: Scope, other: Condition, limit: int, share: float
+    ) -> Neighbours:
+        found = by_index(around, scope, other, limit + 5, share)
+        return found.at(np.flatnonzero(~np.isin(found.product_ids, right[:5])))
+
+    settings.SEARCH_FILTERED_ROWS = 100
+    monkeypatch.setattr(semantic, "FILTERED_MARGIN", 10)
+    monkeypatch.setattr(semantic, "_by_index", past_the_nearest)
+    with tracing() as trace:
+        assert nearest(space, vector, dear, 20).product_ids.tolist() == right
+    assert trace.route is Route.INDEX
+    monkeypatch.setattr(comparison, "LIKELIEST_ROWS", 0)
+    assert _recall(nearest(space, vector, dear, 20).product_ids, right) == 0.75
+
+
+def test_whether_prices_tell_kinds_apart(model: EmbeddingModel, vectors: dict[int, Vector]) -> None:
+    Product.objects.filter(category__slug="kind-3").update(price=5000)
+    _store({})
+    around = Neighbourhood(VectorSpace.of(model), next(iter(vectors.values())))
+    assert around.outlook_on_prices(Scope(price_min=Decimal(1000))).is_uneven
+    assert not around.outlook_on_prices(Scope(price_max=Decimal(20))).is_uneven
+
+
+def test_the_likeliest_parts_are_no_more_than_may_be_compared(
+    model: EmbeddingModel, vectors: dict[int, Vector]
+) -> None:
+    pk, vector = next(iter(vectors.items()))
+    seen = Neighbourhood(VectorSpace.of(model), vector).outlook_on_prices(Scope(price_max=Decimal(1000)))
+    likeliest = seen.likeliest(2.5 * PRODUCTS_OF_A_KIND)
+    assert np.count_nonzero(likeliest) == 2
+    assert (likeliest & seen.holding([Product.objects.get(pk=pk).category_id])).any()
+    assert not seen.likeliest(PRODUCTS_OF_A_KIND / 2).any()
 
 
 @pytest.mark.usefixtures("pool")
