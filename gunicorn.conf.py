@@ -99,7 +99,7 @@ class BalancedWorker(ThreadWorker):
     @property
     def _fewest(self) -> int:
         """How many connections the process has that has the fewest."""
-        return min(self.connections[: self.cfg.workers])
+        return min(self.connections[:MOST_PROCESSES])
 
     def accept(self, listener: Any) -> None:
         """See ThreadWorker; a connection that another process has taken meanwhile is none."""

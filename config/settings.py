@@ -128,9 +128,10 @@ def _database() -> dict[str, Any]:
         "OPTIONS": {**parts, "server_side_binding": False},
     }
     if env.bool("DATABASE_POOL", default=True):
+        most = env.int("DATABASE_POOL_SIZE", default=16)
         database["OPTIONS"]["pool"] = {
-            "min_size": 2,  # of which a search may use both (search/side_by_side.py)
-            "max_size": env.int("DATABASE_POOL_SIZE", default=16),
+            "min_size": min(2, most),  # a search may use two (search/side_by_side.py)
+            "max_size": most,
             "timeout": 10,
             "connection_class": WatchedConnection,
         }

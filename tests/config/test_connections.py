@@ -59,3 +59,11 @@ def test_one_that_is_closed_here_says_so() -> None:
 def test_the_shops_pool_has_such_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_POOL", "true")
     assert settings._database()["OPTIONS"]["pool"]["connection_class"] is WatchedConnection
+
+
+@pytest.mark.parametrize(("size", "least"), [("1", 1), ("16", 2)])
+def test_a_pool_of_any_size_opens(size: str, least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_POOL", "true")
+    monkeypatch.setenv("DATABASE_POOL_SIZE", size)
+    pool = ConnectionPool(open=False, **settings._database()["OPTIONS"]["pool"])
+    assert (pool.min_size, pool.max_size) == (least, int(size))

@@ -109,8 +109,13 @@ def test_an_open_transaction_is_not_left() -> None:
 def test_where_others_wait_for_a_turn_nobody_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     crowd = turns.Turns(1)
     monkeypatch.setattr(side_by_side, "turns", crowd)
+
+    def have_a_turn() -> None:
+        with crowd.turn():
+            pass
+
     with crowd.turn():
-        other = threading.Thread(target=lambda: crowd.turn().__enter__())
+        other = threading.Thread(target=have_a_turn)
         other.start()
         while not crowd.are_waited_for:
             pass
