@@ -115,6 +115,7 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
         ),
         idf=_weights(groups, phrases, size),
         ceiling=_ceiling(groups, phrases, size),
+        size=size,
         text=text,
         codes=_codes(parsed, text),
         synonyms=tuple(applied),

@@ -21,8 +21,11 @@ from search.scope import NOTHING, Condition, Scope, any_of
 from search.statements import GIN_SETTINGS, Flags, Floats, Ids, Kind, Select, fetch_columns, id_array
 from search.trace import stage
 
-# Rows that one query may score; beyond, common words only add to the score of what rarer words found.
-CANDIDATE_BUDGET = 3_000
+# Products that words find by themselves; more common words find, all together, as many as FEW_CANDIDATES, and else only
+# add to the score. With a budget of 3,000, no more of the relevant products are found (docs/relevance.md).
+CANDIDATE_BUDGET = 1_000
+# So many are put in order here, where that takes less than in PostgreSQL.
+FEW_CANDIDATES = 3_000
 PART_NUMBER_DOCUMENTS = 20
 
 
@@ -100,6 +103,7 @@ class LexicalQuery:
     excluded: tuple[str, ...]  # tsqueries that no hit satisfies
     idf: dict[int, float]  # by dimension
     ceiling: float  # BM25 of a product that matches every word well
+    size: int  # how many products the catalogue has
     text: str  # as typed, for exact names
     codes: tuple[str, ...]  # words that may be SKUs
     synonyms: tuple[AppliedSynonym, ...] = ()
@@ -203,7 +207,7 @@ def keyword_candidates(
     parts = _by_words(query, condition, beside) + _by_codes(query, condition, beside)
     if not parts:
         return [NO_MATCHES] * len(scopes)
-    are_few = 0 < _most_candidates(query) <= CANDIDATE_BUDGET
+    are_few = 0 < _most_candidates(query) <= FEW_CANDIDATES
     found, scores, exact, *others = fetch_columns(
         (Kind.ID, Kind.FLOAT, Kind.FLAG, *(Kind.FLAG for _ in marks), *values.kinds),
         *(_all_of(parts) if are_few else _best_of(parts, len(marks), len(values.columns), limit)),
@@ -240,7 +244,7 @@ def _by_words(query: LexicalQuery, condition: Condition, beside: Sequence[Condit
     if query.is_empty:
         return []
     if query.groups:
-        condition &= Condition("p.search_vector @@ %s::tsquery", (candidate_sql(query.groups),))
+        condition &= Condition("p.search_vector @@ %s::tsquery", (candidate_sql(query.groups, query.size),))
     # Lengths first: they rule out nearly all names for next to nothing. In another case, a letter that is not ASCII
     # may have more bytes or fewer.
     length, slack = len(query.text.encode()), 2 * sum(not letter.isascii() for letter in query.text)
@@ -301,25 +305,32 @@ def as_matches(product_ids: Ids, bm25: Floats) -> Matches:
     return Matches(product_ids, bm25, np.zeros(len(product_ids), dtype=np.bool_))
 
 
-def candidate_sql(groups: Sequence[Group]) -> str:
-    """The tsquery that finds candidates: any word, rarest first until the budget is spent, or all words.
+def candidate_sql(groups: Sequence[Group], size: int) -> str:
+    """The tsquery that finds candidates in a catalogue of `size` products: any rare word, or all the others together.
 
-    A product that has only the words left out here has only very common words of the query; the others outrank it.
+    A product that has only some of the others is outranked by those that have more of the query.
     """
-    rarest = [group.sql for group in _within_budget(groups)]
-    if len(rarest) < len(groups):
-        rarest.append("(" + " & ".join(group.sql for group in groups) + ")")
-    return " | ".join(rarest)
+    rare, others = _by_rarity(groups, size)
+    found = [group.sql for group in rare]
+    if others:
+        found.append("(" + " & ".join(group.sql for group in others) + ")")
+    return " | ".join(found)
 
 
-def _within_budget(groups: Sequence[Group]) -> list[Group]:
-    """The rarest words that find no more candidates than may be scored, or the rarest alone."""
+def _by_rarity(groups: Sequence[Group], size: int) -> tuple[list[Group], list[Group]]:
+    """The rarest words that find no more than CANDIDATE_BUDGET, or the rarest alone; and the others, rarest first.
+
+    The others only where several of them are not expected to find too many together, were they independent.
+    """
     by_rarity = sorted(groups, key=lambda group: group.documents)
     spent = accumulate(group.documents for group in by_rarity)
-    within = sum(documents <= CANDIDATE_BUDGET for documents in spent)
-    return by_rarity[: max(1, within)]
+    within = max(1, sum(documents <= CANDIDATE_BUDGET for documents in spent))
+    rare, others = by_rarity[:within], by_rarity[within:]
+    together = size * math.prod(min(1.0, group.documents / size) for group in others)
+    return rare, others if len(others) > 1 and together <= FEW_CANDIDATES else []
 
 
 def _most_candidates(query: LexicalQuery) -> int:
-    """How many products the words may find, in sum; 0 where there are none."""
-    return sum(group.documents for group in _within_budget(query.groups))
+    """How many products the words may find; 0 where there are none."""
+    rare, others = _by_rarity(query.groups, query.size)
+    return sum(group.documents for group in [*rare, *others[:1]])
