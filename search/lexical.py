@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import accumulate
 from operator import and_
 from typing import Any
 
@@ -21,9 +20,11 @@ from search.scope import NOTHING, Condition, Scope, any_of
 from search.statements import GIN_SETTINGS, Flags, Floats, Ids, Kind, Select, fetch_columns, id_array
 from search.trace import stage
 
-# Products that words find by themselves; more common words find, all together, as many as FEW_CANDIDATES, and else only
-# add to the score. With a budget of 3,000, no more of the relevant products are found (docs/relevance.md).
+# Products that words find by themselves; more common words find those that have all of these, and else only add to the
+# score. Where rare words find next to nothing, a common one may find more. A budget of 3,000 finds no more of what is
+# relevant (docs/relevance.md).
 CANDIDATE_BUDGET = 1_000
+NEXT_TO_NOTHING = 200
 # So many are put in order here, where that takes less than in PostgreSQL.
 FEW_CANDIDATES = 3_000
 PART_NUMBER_DOCUMENTS = 20
@@ -318,14 +319,18 @@ def candidate_sql(groups: Sequence[Group], size: int) -> str:
 
 
 def _by_rarity(groups: Sequence[Group], size: int) -> tuple[list[Group], list[Group]]:
-    """The rarest words that find no more than CANDIDATE_BUDGET, or the rarest alone; and the others, rarest first.
+    """The words that find candidates by themselves, the rarest at least; and those that do so together, rarest first.
 
-    The others only where several of them are not expected to find too many together, were they independent.
+    Together only where they are several that are not expected to find too many, were they independent.
     """
     by_rarity = sorted(groups, key=lambda group: group.documents)
-    spent = accumulate(group.documents for group in by_rarity)
-    within = max(1, sum(documents <= CANDIDATE_BUDGET for documents in spent))
-    rare, others = by_rarity[:within], by_rarity[within:]
+    alone, found = 0, 0
+    for group in by_rarity:
+        budget = FEW_CANDIDATES if found < NEXT_TO_NOTHING else CANDIDATE_BUDGET
+        if alone and found + group.documents > budget:
+            break
+        alone, found = alone + 1, found + group.documents
+    rare, others = by_rarity[:alone], by_rarity[alone:]
     together = size * math.prod(min(1.0, group.documents / size) for group in others)
     return rare, others if len(others) > 1 and together <= FEW_CANDIDATES else []
 

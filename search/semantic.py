@@ -302,6 +302,6 @@ def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
         taken = FILTERED_MARGIN + math.ceil(share * settings.SEARCH_FILTERED_ROWS)
         return min(LONGEST_STRIDE, filtered), max(limit, taken)
     wanted = math.ceil(SURPLUS * limit)
-    stride = max(wanted / share / STRIDE_YIELD, min(filtered, usual * share**-2))
+    stride = max(wanted / share / STRIDE_YIELD, min(filtered, usual / share))
     stride = min(LONGEST_STRIDE, math.ceil(stride))
     return stride, max(wanted, math.ceil(STRIDE_YIELD * share * stride))

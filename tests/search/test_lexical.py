@@ -10,7 +10,7 @@ from django.test import override_settings
 from catalog.models import Product
 from search.analysis import analyse
 from search.engine import search_products
-from search.lexical import CANDIDATE_BUDGET, Group, Lexeme, candidate_sql
+from search.lexical import CANDIDATE_BUDGET, FEW_CANDIDATES, NEXT_TO_NOTHING, Group, Lexeme, candidate_sql
 from search.merchandising import book
 from search.models import Synonym
 from search.parsing import parse
@@ -137,10 +137,16 @@ def group(word: str, documents: int) -> Group:
 
 
 def test_common_words_only_rank_what_rarer_words_find() -> None:
-    rare, common = group("rare", 10), group("common", CANDIDATE_BUDGET)
+    rare, common = group("rare", NEXT_TO_NOTHING), group("common", CANDIDATE_BUDGET)
     assert candidate_sql([common, rare], 100_000) == "(('rare'))"
     assert candidate_sql([rare], 100_000) == "(('rare'))"
     assert candidate_sql([common], 100_000) == "(('common'))"
+
+
+def test_where_rare_words_find_next_to_nothing_a_common_one_finds_more() -> None:
+    rare, common = group("rare", 10), group("common", CANDIDATE_BUDGET)
+    assert candidate_sql([common, rare], 100_000) == "(('rare')) | (('common'))"
+    assert candidate_sql([group("common", FEW_CANDIDATES), rare], 100_000) == "(('rare'))"
 
 
 def test_several_common_words_find_together_what_none_of_them_may_find_alone() -> None:
@@ -160,5 +166,5 @@ def test_products_are_found_by_the_words_that_a_mistaken_one_stands_beside(make_
     for number in range(3):
         make_product(f"Chair {number}")
     refresh_terms()
-    with patch("search.lexical.CANDIDATE_BUDGET", 1):
+    with patch.multiple("search.lexical", CANDIDATE_BUDGET=1, NEXT_TO_NOTHING=1):
         assert set(names("gnat office chair")) == {"Gnat", "Office chair"}
