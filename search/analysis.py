@@ -7,14 +7,14 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from catalog.lexical import K1
-from search.lexical import AppliedSynonym, Group, Lexeme, LexicalQuery, idf, phrase_sql
+from search.lexical_query import AppliedSynonym, Group, Lexeme, LexicalQuery, Run, idf, phrase_sql
 from search.merchandising import book
 from search.merchandising.rules import Rulebook, text_key
-from search.merchandising.synonyms import Meaning, Run, Synonyms
+from search.merchandising.synonyms import Meaning, Synonyms
 from search.parsing import ParsedText, split_code
 from search.spelling import corrections
 from search.statements import fetch
+from search.term_weights import ceiling, term_weights
 from search.terms import catalogue_size, remembered
 from search.trace import stage
 
@@ -105,16 +105,17 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     if parsed.ends_inside_a_word and groups:
         _complete(groups[-1], size)
     _forgive_typos(groups)
-    groups = [group for group in groups if group.alternatives]
     phrases = [lexemes for phrase in parsed.phrases if (lexemes := analysis.lexemes(phrase))]
+    weights, choices = term_weights(groups, applied, phrases, size)
     return LexicalQuery(
-        groups=tuple(groups),
+        groups=tuple(group for group in groups if group.ways),
         phrases=tuple(phrase_sql(lexemes) for lexemes in phrases),
         excluded=tuple(
             _excluded_sql(piece, analysis) for piece in parsed.excluded if analysis.lexemes(piece)
         ),
-        idf=_weights(groups, phrases, size),
-        ceiling=_ceiling(groups, phrases, size),
+        weights=weights,
+        choices=choices,
+        ceiling=ceiling(groups, phrases, size),
         size=size,
         text=text,
         codes=_codes(parsed, text),
@@ -156,14 +157,14 @@ def _add_joined(groups: Sequence[Group], joined: Sequence[str], analysis: Analys
 def _add_synonyms(groups: Sequence[Group], synonyms: Mapping[Run, Sequence[Meaning]]) -> list[AppliedSynonym]:
     analysis = Analysis([meaning.text for found in synonyms.values() for meaning in found])
     applied = []
-    for (start, end), meanings in synonyms.items():
-        words = " ".join(group.word for group in groups[start:end])
+    for run, meanings in synonyms.items():
+        met = groups[slice(*run)]
+        words = " ".join(group.word for group in met)
         for meaning in meanings:
             if lexemes := analysis.lexemes(meaning.text):
-                applied.append(AppliedSynonym(meaning.synonym_id, words, meaning.text, phrase_sql(lexemes)))
-                for group in groups[start:end]:
-                    # As much as the word itself: which of the two somebody means, meaning tells.
-                    group.add(lexemes, 1.0)
+                applied.append(AppliedSynonym(meaning.synonym_id, run, words, meaning.text, lexemes))
+                for group in met:
+                    group.add_synonym(lexemes)
     return applied
 
 
@@ -213,27 +214,6 @@ def _excluded_sql(piece: str, analysis: Analysis) -> str:
     """What is not wanted, in every way it is written in the index."""
     ways = [analysis.lexemes(piece), *([one] for one in analysis.compounds(piece))]
     return " | ".join(f"({phrase_sql(lexemes)})" for lexemes in ways if lexemes)
-
-
-def _weights(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: int) -> dict[int, float]:
-    """idf by dimension. The parts of a code share its weight, for each alone says little."""
-    weights: dict[int, float] = {}
-    for group in groups:
-        for lexemes, weight in group.alternatives:
-            for lexeme in lexemes:
-                share = weight * idf(lexeme.documents, size) / (len(lexemes) if group.is_compound else 1)
-                weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), share)
-    for phrase in phrases:
-        for lexeme in phrase:
-            weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), idf(lexeme.documents, size))
-    return weights
-
-
-def _ceiling(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: int) -> float:
-    """The most that BM25 can give: no term weighs more than its idf times k1 + 1."""
-    total = sum(group.idf(size) for group in groups)
-    total += sum(idf(lexeme.documents, size) for lexemes in phrases for lexeme in lexemes)
-    return (K1 + 1) * total
 
 
 def _codes(parsed: ParsedText, text: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from search import facets
 from search.hydrate import hydrate
-from search.lexical import LexicalQuery
+from search.lexical_query import LexicalQuery
 from search.merchandising.application import Browsing
 from search.merchandising.rules import Rule
 from search.query import SearchQuery

@@ -22,7 +22,8 @@ from search.configuration import RankingConfiguration
 from search.exceptions import EncodingUnavailableError, InvalidQueryError
 from search.explain import matched_words
 from search.hydrate import hydrate
-from search.lexical import LexicalQuery, keyword_candidates
+from search.lexical import keyword_candidates
+from search.lexical_query import LexicalQuery
 from search.merchandising.application import curated, rulebook_for, rules_for
 from search.merchandising.rules import Rule
 from search.parsing import ParsedText, parse

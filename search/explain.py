@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import Any
 
-from search.lexical import LexicalQuery
+from search.lexical_query import LexicalQuery
 from search.statements import fetch, id_array
 from search.trace import stage
 

@@ -6,17 +6,15 @@ term weights is the product's BM25 score.
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
-from operator import and_
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from catalog.lexical import LEXICAL_DIMENSIONS
+from search.lexical_query import Group, LexicalQuery
 from search.product_values import ProductValues
-from search.scope import NOTHING, Condition, Scope, any_of
+from search.scope import Condition, Scope, any_of, params_of
 from search.statements import GIN_SETTINGS, Flags, Floats, Ids, Kind, Select, fetch_columns, id_array
 from search.trace import stage
 
@@ -27,141 +25,6 @@ CANDIDATE_BUDGET = 1_000
 NEXT_TO_NOTHING = 200
 # So many are put in order here, where that takes less than in PostgreSQL.
 FEW_CANDIDATES = 3_000
-PART_NUMBER_DOCUMENTS = 20
-
-
-@dataclass(frozen=True)
-class Lexeme:
-    """One lexeme of the query: its place in the sparse vector and how many products have it."""
-
-    text: str
-    dimension: int
-    documents: int
-
-    @property
-    def quoted(self) -> str:
-        """The lexeme as tsquery input."""
-        return "'" + self.text.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-@dataclass
-class Group:
-    """One word of the query with the other ways to write it; any of the alternatives matches."""
-
-    word: str
-    # Each alternative: lexemes that stand next to each other, and how much it counts (1: as typed).
-    alternatives: list[tuple[list[Lexeme], float]] = field(default_factory=list)
-
-    def add(self, lexemes: list[Lexeme], weight: float) -> None:
-        """Let these lexemes, next to each other, stand for the word too."""
-        if lexemes and all(lexemes != known for known, _ in self.alternatives):
-            self.alternatives.append((lexemes, weight))
-
-    def lexemes(self) -> list[Lexeme]:
-        """The word as typed."""
-        return self.alternatives[0][0] if self.alternatives else []
-
-    @property
-    def is_compound(self) -> bool:
-        """Whether the word has parts."""
-        return any(len(lexemes) > 1 for lexemes, _ in self.alternatives)
-
-    @property
-    def sql(self) -> str:
-        """The group as a tsquery."""
-        return "(" + " | ".join(f"({phrase_sql(lexemes)})" for lexemes, _ in self.alternatives) + ")"
-
-    @property
-    def documents(self) -> int:
-        """How many products match at most."""
-        return sum(min(lexeme.documents for lexeme in lexemes) for lexemes, _ in self.alternatives)
-
-    def idf(self, size: int) -> float:
-        """idf of the word, whichever way it is written, in a catalogue of `size` products."""
-        return idf(self.documents, size)
-
-
-@dataclass(frozen=True)
-class AppliedSynonym:
-    """A synonym of staff's that a query met."""
-
-    id: int  # 0: not saved yet
-    words: str  # of the query, as typed
-    means: str
-    sql: str  # what it means, as a tsquery
-
-    def explain(self) -> dict[str, Any]:
-        """What it did, for an explanation."""
-        return {"synonym": self.id, "words": self.words, "means": self.means}
-
-
-@dataclass(frozen=True)
-class LexicalQuery:
-    """A query in the terms of the index."""
-
-    groups: tuple[Group, ...]
-    phrases: tuple[str, ...]  # tsqueries that every hit satisfies
-    excluded: tuple[str, ...]  # tsqueries that no hit satisfies
-    idf: dict[int, float]  # by dimension
-    ceiling: float  # BM25 of a product that matches every word well
-    size: int  # how many products the catalogue has
-    text: str  # as typed, for exact names
-    codes: tuple[str, ...]  # words that may be SKUs
-    synonyms: tuple[AppliedSynonym, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing for the index to find."""
-        return not self.groups and not self.phrases
-
-    @property
-    def is_part_number(self) -> bool:
-        """Whether it names a thing, not a kind of things: every word has a digit, and next to no product has it."""
-        return bool(self.groups) and all(
-            any(map(str.isdigit, group.word)) and 0 < group.documents <= PART_NUMBER_DOCUMENTS
-            for group in self.groups
-        )
-
-    @property
-    def weights(self) -> str:
-        """The idf of the query's terms as a `sparsevec`."""
-        entries = ",".join(f"{dimension}:{idf:.5g}" for dimension, idf in sorted(self.idf.items()))
-        return f"{{{entries}}}/{LEXICAL_DIMENSIONS}"
-
-    def required(self, alias: str) -> Condition:
-        """Phrases, on a table with a `search_vector`: its index knows which rows have them."""
-        return _each(f"{alias}.search_vector @@ %s::tsquery", self.phrases)
-
-    def refused(self, alias: str) -> Condition:
-        """Exclusions, on a table with a `search_vector`: most rows satisfy them."""
-        return _each(f"NOT {alias}.search_vector @@ %s::tsquery", self.excluded)
-
-    def refused_by_id(self, alias: str) -> Condition:
-        """Exclusions, for who looks at all products: those that have them are looked up, and no other row is read."""
-        return _each(
-            f"{alias}.id NOT IN (SELECT n.id FROM catalog_product AS n WHERE n.search_vector @@ %s::tsquery)",
-            self.excluded,
-        )
-
-    def constraint(self, alias: str) -> Condition:
-        """Phrases and exclusions, which hold in every leg."""
-        return self.required(alias) & self.refused(alias)
-
-
-def idf(documents: int, size: int) -> float:
-    """Inverse document frequency as in BM25 (Robertson and Zaragoza 2009), never negative."""
-    documents = min(documents, size)
-    return math.log1p((size - documents + 0.5) / (documents + 0.5))
-
-
-def _each(sql: str, params: Sequence[str]) -> Condition:
-    """A condition that holds for each of its parameters."""
-    return reduce(and_, (Condition(sql, (param,)) for param in params), NOTHING)
-
-
-def phrase_sql(lexemes: Sequence[Lexeme]) -> str:
-    """Lexemes next to each other, in order, as a tsquery."""
-    return " <-> ".join(lexeme.quoted for lexeme in lexemes)
 
 
 @dataclass(frozen=True)
@@ -223,12 +86,12 @@ def keyword_candidates(
     return [matches.at(np.flatnonzero(here[rows])[:limit]) for here in others[: len(marks)]]
 
 
-def _all_of(parts: Sequence[Condition]) -> tuple[str, list[Any]]:
+def _all_of(parts: Sequence[Condition]) -> tuple[str, tuple[Any, ...]]:
     """What all parts select. To put a thousand rows in order takes PostgreSQL longer than it takes here."""
-    return " UNION ALL ".join(part.sql for part in parts), _params(parts)
+    return " UNION ALL ".join(part.sql for part in parts), params_of(parts)
 
 
-def _best_of(parts: Sequence[Condition], marks: int, facets: int, limit: int) -> tuple[str, list[Any]]:
+def _best_of(parts: Sequence[Condition], marks: int, facets: int, limit: int) -> tuple[str, tuple[Any, ...]]:
     """What all parts select, as far as it is among the best for one of the marks: a very common word finds much."""
     marked = [f"in{place}" for place in range(marks)]
     columns = ", ".join(["id", "score", "exact", *marked, *(f"f{place}" for place in range(facets))])
@@ -238,7 +101,7 @@ def _best_of(parts: Sequence[Condition], marks: int, facets: int, limit: int) ->
     ]
     selected, params = _all_of(parts)
     sql = f"WITH m({columns}) AS ({selected}) {' UNION '.join(best)}"
-    return sql, [*params, *([limit] * len(best))]
+    return sql, (*params, *([limit] * len(best)))
 
 
 def _by_words(query: LexicalQuery, condition: Condition, beside: Sequence[Condition]) -> list[Condition]:
@@ -249,12 +112,20 @@ def _by_words(query: LexicalQuery, condition: Condition, beside: Sequence[Condit
     # Lengths first: they rule out nearly all names for next to nothing. In another case, a letter that is not ASCII
     # may have more bytes or fewer.
     length, slack = len(query.text.encode()), 2 * sum(not letter.isascii() for letter in query.text)
+    score = query.bm25("p")
     return [
         Condition(
-            "SELECT p.id, -(p.lexical_weights <#> %s::sparsevec),"
+            f"SELECT p.id, {score.sql},"
             " octet_length(p.name) BETWEEN %s AND %s AND lower(p.name) = lower(%s)"
             f"{''.join(one.sql for one in beside)} FROM catalog_product AS p WHERE {condition.sql}",
-            (query.weights, length - slack, length + slack, query.text, *_params(beside), *condition.params),
+            (
+                *score.params,
+                length - slack,
+                length + slack,
+                query.text,
+                *params_of(beside),
+                *condition.params,
+            ),
         )
     ]
 
@@ -266,13 +137,9 @@ def _by_codes(query: LexicalQuery, condition: Condition, beside: Sequence[Condit
         Condition(
             f"SELECT p.id, %s::float8, true{''.join(one.sql for one in beside)} FROM catalog_product AS p"
             f" WHERE p.sku = ANY(%s) AND {condition.sql}",
-            (query.ceiling, *_params(beside), list(query.codes), *condition.params),
+            (query.ceiling, *params_of(beside), list(query.codes), *condition.params),
         )
     ]
-
-
-def _params(conditions: Iterable[Condition]) -> list[Any]:
-    return [param for condition in conditions for param in condition.params]
 
 
 def _best_first(found: Ids, scores: Floats, exact: Flags) -> tuple[Matches, Ids]:
@@ -293,11 +160,12 @@ def _best_first(found: Ids, scores: Floats, exact: Flags) -> tuple[Matches, Ids]
 
 def keyword_scores_of(query: LexicalQuery, product_ids: Ids, values: ProductValues) -> Select:
     """BM25 of given products, in no order: ids and scores for `as_matches`, and what `values` is to learn."""
+    score = query.bm25("p")
     return Select(
         (Kind.ID, Kind.FLOAT, *values.kinds),
-        f"SELECT p.id, -(p.lexical_weights <#> %s::sparsevec){''.join(f', {one.sql}' for one in values.columns)}"
+        f"SELECT p.id, {score.sql}{''.join(f', {one.sql}' for one in values.columns)}"
         " FROM catalog_product AS p WHERE p.id = ANY(%s::bigint[])",
-        (query.weights, *_params(values.columns), id_array(product_ids)),
+        (*score.params, *params_of(values.columns), id_array(product_ids)),
     )
 
 

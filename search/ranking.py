@@ -12,14 +12,8 @@ import numpy.typing as npt
 from search import fusion
 from search.configuration import Fusion, RankingConfiguration
 from search.fusion import Scores
-from search.lexical import (
-    NO_MATCHES,
-    LexicalQuery,
-    Matches,
-    as_matches,
-    keyword_candidates,
-    keyword_scores_of,
-)
+from search.lexical import NO_MATCHES, Matches, as_matches, keyword_candidates, keyword_scores_of
+from search.lexical_query import LexicalQuery
 from search.merchandising.rules import Rule
 from search.product_values import ProductValues
 from search.query import MAX_DEPTH, Mode

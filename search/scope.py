@@ -1,6 +1,6 @@
 """Filters, resolved once per query and said in SQL for either leg."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -31,12 +31,17 @@ class Condition:
 NOTHING = Condition("")
 
 
+def params_of(conditions: Iterable[Condition]) -> tuple[Any, ...]:
+    """The parameters of some conditions, one after the other."""
+    return tuple(param for condition in conditions for param in condition.params)
+
+
 def any_of(conditions: Sequence[Condition]) -> Condition:
     """What satisfies at least one of the conditions."""
     if len(conditions) == 1:
         return conditions[0]
     sql = " OR ".join(f"({condition.sql})" for condition in conditions)
-    return Condition(f"({sql})", tuple(param for condition in conditions for param in condition.params))
+    return Condition(f"({sql})", params_of(conditions))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from search.lexical_query import Run
 from search.merchandising.rules import Entry, text_key
-
-# A run of a query's words: first word, end.
-Run = tuple[int, int]
 
 
 class Meaning(NamedTuple):

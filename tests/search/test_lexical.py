@@ -10,7 +10,8 @@ from django.test import override_settings
 from catalog.models import Product
 from search.analysis import analyse
 from search.engine import search_products
-from search.lexical import CANDIDATE_BUDGET, FEW_CANDIDATES, NEXT_TO_NOTHING, Group, Lexeme, candidate_sql
+from search.lexical import CANDIDATE_BUDGET, FEW_CANDIDATES, NEXT_TO_NOTHING, candidate_sql
+from search.lexical_query import Group, Lexeme
 from search.merchandising import book
 from search.models import Synonym
 from search.parsing import parse
@@ -101,6 +102,29 @@ def test_a_synonym_is_met_by_every_form_of_its_words(make_product: MakeProduct) 
         assert names("laptop") == ["Notebook 15 inch"]
 
 
+def test_a_word_and_its_synonym_count_as_one_of_them(make_product: MakeProduct) -> None:
+    make_product("Blue laptop bag")
+    make_product("Notebook laptop tray")
+    for number in range(5):
+        make_product(f"Bag {number}")
+    Synonym.objects.create(term="laptop", means="notebook")
+    refresh_terms()
+    assert names("laptop bag")[0] == "Blue laptop bag"
+
+
+def test_synonyms_of_overlapping_words_are_alternatives(make_product: MakeProduct) -> None:
+    make_product("Pencil notebook laptop bag sleeve")
+    words = ("pencil", "notebook", "laptop", "bag", "sleeve")
+    pencil, notebook, laptop, bag, sleeve = (next(iter(analyse(parse(word), word).weights)) for word in words)
+    Synonym.objects.create(term="laptop", means="notebook")
+    Synonym.objects.create(term="laptop bag", means="sleeve")
+    query = analyse(parse("pencil laptop bag"), "pencil laptop bag")
+    assert set(query.weights) == {pencil}
+    assert [{*map(frozenset, choice)} for choice in query.choices] == [
+        {frozenset({laptop, bag}), frozenset({notebook, bag}), frozenset({sleeve})}
+    ]
+
+
 def test_what_a_product_has_is_found_by_name_and_what_it_lacks_is_not(make_product: MakeProduct) -> None:
     make_product("Speaker one", attributes={"bluetooth": True, "radio": False})
     assert names("bluetooth") == ["Speaker one"]
@@ -119,17 +143,17 @@ def test_the_score_is_bm25f(make_product: MakeProduct) -> None:
     make_product("Saw")
     refresh_terms()
     query = analyse(parse("hammer"), "hammer")
+    score = query.bm25("p")
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT -(lexical_weights <#> %s::sparsevec) FROM catalog_product WHERE name = 'Blue hammer'",
-            [query.weights],
+            f"SELECT {score.sql} FROM catalog_product AS p WHERE name = 'Blue hammer'", score.params
         )
         (score,) = cursor.fetchone()
     name = 3.0 * 1 / (1 - 0.75 + 0.75 * 2 / 10)
     description = 1.0 * 1 / (1 - 0.75 + 0.75 * 2 / 40)
     frequency = name + description
     weight = frequency * 1.6 / (0.6 + frequency)
-    assert score == pytest.approx(weight * next(iter(query.idf.values())), rel=1e-3)
+    assert score == pytest.approx(weight * next(iter(query.weights.values())), rel=1e-3)
 
 
 def group(word: str, documents: int) -> Group:

@@ -8,8 +8,9 @@ import pytest
 from catalog.models import Product
 from search.analysis import analyse
 from search.engine import search_products
+from search.lexical_query import Run
 from search.merchandising.rules import Entry
-from search.merchandising.synonyms import Meaning, Run, Synonyms
+from search.merchandising.synonyms import Meaning, Synonyms
 from search.models import Synonym
 from search.parsing import parse
 from search.query import SearchQuery
@@ -81,12 +82,17 @@ def test_meaning_decides_between_a_word_and_its_synonym(
 
 @pytest.mark.django_db
 def test_a_synonym_counts_as_much_as_the_word(make_product: Callable[..., Product]) -> None:
+    """However many products have either."""
     make_product("Telly stand")
+    make_product("Telly tray")
     make_product("Television stand")
     refresh_terms()
     Synonym.objects.create(term="telly", means="television", both_ways=False)
-    one, other = analyse(parse("telly"), "telly").idf.values()
-    assert one == other
+    Synonym.objects.create(term="telly", means="picture tube", both_ways=False)
+    (choice,) = analyse(parse("telly"), "telly").choices
+    as_typed, synonym, two_words = (list(weights.values()) for weights in choice)
+    assert as_typed == synonym
+    assert sum(two_words) == pytest.approx(sum(as_typed))
 
 
 def names(text: str) -> list[str]:

@@ -1,0 +1,188 @@
+"""A query in the terms of the full-text index: its words, the ways to write them, and what they weigh."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import and_
+from typing import Any
+
+from catalog.lexical import LEXICAL_DIMENSIONS
+from search.scope import NOTHING, Condition, params_of
+
+PART_NUMBER_DOCUMENTS = 20
+
+Weights = Mapping[int, float]  # of terms, by dimension
+Run = tuple[int, int]  # of a query's words: the first one, and the end
+
+
+@dataclass(frozen=True)
+class Lexeme:
+    """One lexeme of the query: its place in the sparse vector and how many products have it."""
+
+    text: str
+    dimension: int
+    documents: int
+
+    @property
+    def quoted(self) -> str:
+        """The lexeme as tsquery input."""
+        return "'" + self.text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+@dataclass
+class Group:
+    """One word of the query with the other ways to write it; any of the alternatives matches."""
+
+    word: str
+    # Each alternative: lexemes that stand next to each other, and how much it counts (1: as typed).
+    alternatives: list[tuple[list[Lexeme], float]] = field(default_factory=list)
+    # What staff say that it means, by itself or with other words.
+    synonyms: list[list[Lexeme]] = field(default_factory=list)
+
+    def add(self, lexemes: list[Lexeme], weight: float) -> None:
+        """Let these lexemes, next to each other, stand for the word too."""
+        if lexemes and lexemes not in self.ways:
+            self.alternatives.append((lexemes, weight))
+
+    def add_synonym(self, lexemes: list[Lexeme]) -> None:
+        """Let these lexemes, next to each other, mean the word too."""
+        if lexemes not in self.ways:
+            self.synonyms.append(lexemes)
+
+    @property
+    def ways(self) -> list[list[Lexeme]]:
+        """All lexemes that match the word, next to each other."""
+        return [*(lexemes for lexemes, _ in self.alternatives), *self.synonyms]
+
+    def lexemes(self) -> list[Lexeme]:
+        """The word as typed."""
+        return self.alternatives[0][0] if self.alternatives else []
+
+    @property
+    def is_compound(self) -> bool:
+        """Whether the word has parts."""
+        return any(len(lexemes) > 1 for lexemes, _ in self.alternatives)
+
+    @property
+    def sql(self) -> str:
+        """The group as a tsquery."""
+        return "(" + " | ".join(f"({phrase_sql(lexemes)})" for lexemes in self.ways) + ")"
+
+    @property
+    def documents(self) -> int:
+        """How many products match at most."""
+        return _documents(self.ways)
+
+    def idf(self, size: int) -> float:
+        """idf of the word, whichever way it is written, in a catalogue of `size` products.
+
+        A word that has a common synonym is no more common for that; one that the catalogue lacks is as rare as these.
+        """
+        return idf(_documents([lexemes for lexemes, _ in self.alternatives]) or self.documents, size)
+
+
+def _documents(ways: Sequence[Sequence[Lexeme]]) -> int:
+    """How many products have one of these at most, each next to each other."""
+    return sum(min(lexeme.documents for lexeme in lexemes) for lexemes in ways)
+
+
+@dataclass(frozen=True)
+class AppliedSynonym:
+    """A synonym of staff's that a query met."""
+
+    id: int  # 0: not saved yet
+    run: Run  # the query's words that met it: the first one, and the end
+    words: str  # these, as typed
+    means: str
+    lexemes: list[Lexeme]  # of what it means
+
+    @property
+    def sql(self) -> str:
+        """What it means, as a tsquery."""
+        return phrase_sql(self.lexemes)
+
+    def explain(self) -> dict[str, Any]:
+        """What it did, for an explanation."""
+        return {"synonym": self.id, "words": self.words, "means": self.means}
+
+
+@dataclass(frozen=True)
+class LexicalQuery:
+    """A query in the terms of the index."""
+
+    groups: tuple[Group, ...]
+    phrases: tuple[str, ...]  # tsqueries that every hit satisfies
+    excluded: tuple[str, ...]  # tsqueries that no hit satisfies
+    weights: Weights  # what its words weigh
+    # Of words that have synonyms, and of these: the best of each choice counts.
+    choices: tuple[tuple[Weights, ...], ...]
+    ceiling: float  # BM25 of a product that matches every word well
+    size: int  # how many products the catalogue has
+    text: str  # as typed, for exact names
+    codes: tuple[str, ...]  # words that may be SKUs
+    synonyms: tuple[AppliedSynonym, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing for the index to find."""
+        return not self.groups and not self.phrases
+
+    @property
+    def is_part_number(self) -> bool:
+        """Whether it names a thing, not a kind of things: every word has a digit, and next to no product has it."""
+        return bool(self.groups) and all(
+            any(map(str.isdigit, group.word)) and 0 < group.documents <= PART_NUMBER_DOCUMENTS
+            for group in self.groups
+        )
+
+    def bm25(self, alias: str) -> Condition:
+        """The BM25 of a product, on a table with `lexical_weights`."""
+        terms = [_product(alias, self.weights)]
+        for choice in self.choices:
+            ways = [_product(alias, weights) for weights in choice]
+            terms.append(Condition(f"greatest({', '.join(way.sql for way in ways)})", params_of(ways)))
+        return Condition(" + ".join(term.sql for term in terms), params_of(terms))
+
+    def required(self, alias: str) -> Condition:
+        """Phrases, on a table with a `search_vector`: its index knows which rows have them."""
+        return _each(f"{alias}.search_vector @@ %s::tsquery", self.phrases)
+
+    def refused(self, alias: str) -> Condition:
+        """Exclusions, on a table with a `search_vector`: most rows satisfy them."""
+        return _each(f"NOT {alias}.search_vector @@ %s::tsquery", self.excluded)
+
+    def refused_by_id(self, alias: str) -> Condition:
+        """Exclusions, for who looks at all products: those that have them are looked up, and no other row is read."""
+        return _each(
+            f"{alias}.id NOT IN (SELECT n.id FROM catalog_product AS n WHERE n.search_vector @@ %s::tsquery)",
+            self.excluded,
+        )
+
+    def constraint(self, alias: str) -> Condition:
+        """Phrases and exclusions, which hold in every leg."""
+        return self.required(alias) & self.refused(alias)
+
+
+def idf(documents: int, size: int) -> float:
+    """Inverse document frequency as in BM25 (Robertson and Zaragoza 2009), never negative."""
+    documents = min(documents, size)
+    return math.log1p((size - documents + 0.5) / (documents + 0.5))
+
+
+def _product(alias: str, weights: Weights) -> Condition:
+    """The inner product of some weights with a product's."""
+    entries = ",".join(f"{dimension}:{weight:.5g}" for dimension, weight in sorted(weights.items()))
+    return Condition(
+        f"-({alias}.lexical_weights <#> %s::sparsevec)", (f"{{{entries}}}/{LEXICAL_DIMENSIONS}",)
+    )
+
+
+def _each(sql: str, params: Sequence[str]) -> Condition:
+    """A condition that holds for each of its parameters."""
+    return reduce(and_, (Condition(sql, (param,)) for param in params), NOTHING)
+
+
+def phrase_sql(lexemes: Sequence[Lexeme]) -> str:
+    """Lexemes next to each other, in order, as a tsquery."""
+    return " <-> ".join(lexeme.quoted for lexeme in lexemes)
