@@ -64,7 +64,7 @@ def keyword_candidates(
     """
     values = values or ProductValues()
     within = [scope.condition("p") for scope in scopes]
-    condition = any_of(within) & query.constraint("p")
+    condition = any_of(scopes, "p") & query.constraint("p")
     # What is within the only scope needs no mark.
     marks = within if len(scopes) > 1 else []
     beside = [Condition(f", {one.sql}", one.params) for one in (*marks, *values.columns)]

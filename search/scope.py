@@ -7,7 +7,7 @@ from typing import Any
 
 from search.exceptions import InvalidQueryError
 from search.query import Filters
-from search.statements import fetch
+from search.statements import fetch, id_array
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,6 @@ def params_of(conditions: Iterable[Condition]) -> tuple[Any, ...]:
     return tuple(param for condition in conditions for param in condition.params)
 
 
-def any_of(conditions: Sequence[Condition]) -> Condition:
-    """What satisfies at least one of the conditions."""
-    if len(conditions) == 1:
-        return conditions[0]
-    sql = " OR ".join(f"({condition.sql})" for condition in conditions)
-    return Condition(f"({sql})", params_of(conditions))
-
-
 @dataclass(frozen=True)
 class Scope:
     """What every hit must satisfy, with categories as the ids of their whole subtrees."""
@@ -58,6 +50,12 @@ class Scope:
         """Whether every active product is within."""
         return self == Scope()
 
+    def is_part_of(self, other: "Scope") -> bool:
+        """Whether another scope asks for nothing that this one does not ask for in the same words."""
+        theirs = (other.category_ids, other.brands, other.price_min, other.price_max)
+        ours = (self.category_ids, self.brands, self.price_min, self.price_max)
+        return all(asked in (None, ()) or asked == mine for asked, mine in zip(theirs, ours, strict=True))
+
     def without(self, name: str) -> "Scope":
         """The same scope with one filter (`category`, `brand` or `price`) lifted."""
         if name == "category":
@@ -70,7 +68,7 @@ class Scope:
         """The filters on a table that has their columns, and that only active products are within."""
         found = Condition(f"{alias}.is_active") if with_active else NOTHING
         if self.category_ids is not None:
-            found &= Condition(f"{alias}.category_id = ANY(%s::bigint[])", (list(self.category_ids),))
+            found &= Condition(f"{alias}.category_id = ANY(%s::bigint[])", (id_array(self.category_ids),))
         if self.brands:
             found &= Condition(f"{alias}.brand = ANY(%s::text[])", (list(self.brands),))
         return found & self.price_condition(alias)
@@ -83,6 +81,20 @@ class Scope:
         if self.price_max is not None:
             found &= Condition(f"{alias}.price <= %s::numeric", (self.price_max,))
         return found
+
+
+def any_of(scopes: Sequence[Scope], alias: str) -> Condition:
+    """What is within at least one of some scopes; those that are parts of others need no mention."""
+    different = dict.fromkeys(scopes)
+    conditions = [
+        scope.condition(alias)
+        for scope in different
+        if not any(scope.is_part_of(other) for other in different if other != scope)
+    ]
+    if len(conditions) == 1:
+        return conditions[0]
+    sql = " OR ".join(f"({condition.sql})" for condition in conditions)
+    return Condition(f"({sql})", params_of(conditions))
 
 
 def resolve(filters: Filters) -> Scope:

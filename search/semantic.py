@@ -184,7 +184,7 @@ def _nearest_of_those(
 ) -> list[Neighbours] | None:
     """The nearest within each scope of the products that satisfy a constraint; None where more than `at_most` do."""
     within = [scope.condition("x") for scope in scopes]
-    where = any_of(within) & constraint
+    where = any_of(scopes, "x") & constraint
     product_ids, *inside = fetch_columns(
         (Kind.ID, *(Kind.FLAG for _ in within)),
         f"SELECT x.id{''.join(f', {one.sql}' for one in within)} FROM catalog_product AS x"
