@@ -117,13 +117,10 @@ def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbo
 
 
 def compare_likeliest(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> Neighbours:
-    """The nearest with a scope's price in the few parts of the catalogue that are likeliest to hold them.
-
-    Nobody where the price says little of where they are.
-    """
+    """The nearest with a scope's price in the few parts of the catalogue that are likeliest to hold them."""
     outlook = around.outlook_on_prices(scope)
     parts = outlook.likeliest(LIKELIEST_ROWS)
-    if not (parts.any() and outlook.is_uneven):
+    if not parts.any():
         return NOBODY
     return _exact(around, outlook.condition(parts) & scope.condition("e") & other, limit).neighbours
 

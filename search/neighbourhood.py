@@ -40,6 +40,10 @@ class Neighbourhood:
             self._outlooks[scope] = samples_of(self.space).outlook(self._vector, scope)
         return self._outlooks[scope]
 
+    def are_prices_uneven(self, scope: Scope) -> bool:
+        """Whether a scope's price tells kinds of products apart, as far as samples tell."""
+        return samples_of(self.space).are_prices_uneven(scope)
+
     def outlook_on_prices(self, scope: Scope) -> Outlook:
         """Where in the whole catalogue the nearest with a scope's price can be."""
         samples = samples_of(self.space)

@@ -47,7 +47,6 @@ class Outlook:
     categories: list[list[int]]  # of each part, those that are asked for
     sizes: Floats  # how many products each part has in all, about
     best: Floats  # a cosine that hardly anything in a part is above
-    price_shares: Floats  # which share (0..1) of each part has the price asked for
     sampled: Floats  # cosines of all samples,
     weights: Floats  # how many products each of them stands for,
     priced: Flags  # and which have the price asked for
@@ -73,13 +72,6 @@ class Outlook:
         """The parts that some categories are in."""
         wanted = set(category_ids)
         return np.array([not wanted.isdisjoint(ids) for ids in self.categories], dtype=np.bool_)
-
-    @property
-    def is_uneven(self) -> bool:
-        """Whether most of what has the price lies where at least twice the usual share of products has it."""
-        holding = self.price_shares * self.sizes
-        is_dense = self.price_shares * self.sizes.sum() >= 2 * holding.sum()
-        return bool(holding[is_dense].sum() > holding.sum() / 2)
 
     def likeliest(self, rows: float) -> Flags:
         """The parts whose best is expected to be nearest, with so many rows at most."""
@@ -131,16 +123,25 @@ class Samples:
         """What can be expected of the products in a scope's categories that have the price asked for."""
         *known, unseen = self._parted(scope.category_ids or ())
         asked = np.array([bool(ids) for ids in known], dtype=np.bool_)
-        best, price_shares, sampled, weights, priced = self._seen(asked, vector, scope)
+        best, sampled, weights, priced = self._seen(asked, vector, scope)
         return Outlook(
             categories=[ids for ids in known if ids] + [unseen],  # which can hold anything
             sizes=np.append(self.sizes[asked], 0.0),
             best=np.append(best, np.inf),
-            price_shares=np.append(price_shares, 0.0),
             sampled=sampled,
             weights=weights,
             priced=priced,
         )
+
+    def are_prices_uneven(self, scope: Scope) -> bool:
+        """Whether most of what has the price asked for lies where at least twice the usual share of products has it."""
+        if not len(self.sizes):
+            return False
+        seen = np.add.reduceat(has_price(self.prices, scope), self.starts[:-1], dtype=np.int64)
+        shares = seen / np.diff(self.starts)
+        holding = shares * self.sizes
+        is_dense = shares * self.sizes.sum() >= 2 * holding.sum()
+        return bool(holding[is_dense].sum() > holding.sum() / 2)
 
     def _parted(self, category_ids: Sequence[int]) -> list[list[int]]:
         """Categories by part, and last those that no sample has met."""
@@ -149,16 +150,14 @@ class Samples:
             parted[self.part_of.get(pk, -1)].append(pk)
         return parted
 
-    def _seen(
-        self, asked: Flags, vector: Vector, scope: Scope
-    ) -> tuple[Floats, Floats, Floats, Floats, Flags]:
-        """Of each part asked for, the best that is to be expected, and which share has the price asked for.
+    def _seen(self, asked: Flags, vector: Vector, scope: Scope) -> tuple[Floats, Floats, Floats, Flags]:
+        """Of each part asked for, the best that is to be expected.
 
-        Of their samples, the cosines, how many products each stands for, and which have that price.
+        Of their samples, the cosines, how many products each stands for, and which have the price asked for.
         """
         parts = np.flatnonzero(asked)
         if not len(parts):
-            return np.empty(0), np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_)
+            return np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_)
         around = slice(parts[0], parts[-1] + 1)  # those of a category stand next to each other
         rows = slice(self.starts[parts[0]], self.starts[parts[-1] + 1])
         counts = np.diff(self.starts)[around]
@@ -178,7 +177,6 @@ class Samples:
         chosen = asked[around]
         return (
             best[chosen],
-            (seen / counts)[chosen],
             cosines[shown],
             np.repeat(weights, counts)[shown],
             priced[shown],

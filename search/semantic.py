@@ -138,7 +138,7 @@ class _Search:
             took(Route.EXACT)
             return self._compare(scope)
         ways = [partial(_by_index, self.around, scope, self.other, self.limit, way.share)]
-        if _may_be_passed_by(scope, way.share) and not self.other.looks_up:
+        if _may_be_passed_by(self.around, scope, way.share) and not self.other.looks_up:
             ways.append(partial(compare_likeliest, self.around, scope, self.other, self.limit))
         found, *likeliest = side_by_side(ways)
         if len(found) < self.limit:
@@ -225,13 +225,13 @@ def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Cond
     return _Way(False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
 
 
-def _may_be_passed_by(scope: Scope, share: float) -> bool:
+def _may_be_passed_by(around: Neighbourhood, scope: Scope, share: float) -> bool:
     """Whether a walk may pass by some of the nearest: what a price keeps may all be of another kind than what is near.
 
     Rows do not know brands, and categories are walked only where the query fits them.
     """
     prices_only = scope.without("price").is_open and not scope.is_open
-    return prices_only and share < WIDE_SHARE
+    return prices_only and share < WIDE_SHARE and around.are_prices_uneven(scope)
 
 
 def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:

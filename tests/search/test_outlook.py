@@ -196,7 +196,6 @@ def test_what_a_sample_says() -> None:
         categories=[[1], [2, 3], [9]],
         sizes=np.array([100.0, 200.0, 0.0]),
         best=np.array([0.9, 0.5, np.inf]),
-        price_shares=np.array([2 / 3, 1.0, 0.0]),
         sampled=np.array([0.8, 0.7, 0.2, 0.4, 0.3, 0.1]),
         weights=np.array([40.0, 40.0, 40.0, 60.0, 60.0, 60.0]),
         priced=np.array([True, False, True, True, True, True]),
@@ -210,8 +209,6 @@ def test_what_a_sample_says() -> None:
     assert seen.condition(seen.within_reach(0.6)).params == ([1, 9],)
     assert seen.condition(seen.within_reach(0.6)) != NOTHING
     assert seen.likeliest(250).tolist() == [True, False, False]
-    assert not seen.is_uneven
-    assert replace(seen, price_shares=np.array([0.9, 0.02, 0.0])).is_uneven
 
 
 def test_what_a_walk_passes_by_is_found_where_such_prices_are_at_home(
@@ -245,8 +242,8 @@ def test_whether_prices_tell_kinds_apart(model: EmbeddingModel, vectors: dict[in
     Product.objects.filter(category__slug="kind-3").update(price=5000)
     _store({})
     around = Neighbourhood(VectorSpace.of(model), next(iter(vectors.values())))
-    assert around.outlook_on_prices(Scope(price_min=Decimal(1000))).is_uneven
-    assert not around.outlook_on_prices(Scope(price_max=Decimal(20))).is_uneven
+    assert around.are_prices_uneven(Scope(price_min=Decimal(1000)))
+    assert not around.are_prices_uneven(Scope(price_max=Decimal(20)))
 
 
 def test_the_likeliest_parts_are_no_more_than_may_be_compared(
