@@ -63,10 +63,9 @@ def keyword_candidates(
     learns of what it found.
     """
     values = values or ProductValues()
-    within = [scope.condition("p") for scope in scopes]
     condition = any_of(scopes, "p") & query.constraint("p")
     # What is within the only scope needs no mark.
-    marks = within if len(scopes) > 1 else []
+    marks = [scope.condition("p") for scope in scopes] if len(scopes) > 1 else []
     beside = [Condition(f", {one.sql}", one.params) for one in (*marks, *values.columns)]
     parts = _by_words(query, condition, beside) + _by_codes(query, condition, beside)
     if not parts:
