@@ -28,7 +28,7 @@ MAX_SKU_LENGTH = 64
 
 _ANALYSE_SQL = """
 SELECT i.place, w.compound, t.lexeme, t.positions[1], public.catalog_lexeme_dimension(t.lexeme),
-    coalesce(s.documents, 0)
+    coalesce(s.documents, 0), s.best_product_ids IS NOT NULL
 FROM unnest(%s::text[]) WITH ORDINALITY AS i(input, place)
 CROSS JOIN LATERAL (SELECT public.catalog_fold(i.input) AS folded) AS f
 CROSS JOIN LATERAL (VALUES
@@ -40,7 +40,7 @@ ORDER BY i.place, w.compound, t.positions[1]
 """
 
 _COMPLETE_SQL = """
-SELECT lexeme, public.catalog_lexeme_dimension(lexeme), documents FROM search_term
+SELECT lexeme, public.catalog_lexeme_dimension(lexeme), documents, best_product_ids IS NOT NULL FROM search_term
 WHERE lexeme LIKE %s ORDER BY documents DESC, lexeme LIMIT %s
 """
 
@@ -81,9 +81,10 @@ class Analysis:
 def _looked_up(pieces: Sequence[str]) -> dict[str, _Lexemes]:
     found = {piece: _Lexemes() for piece in pieces}
     rows = fetch(_ANALYSE_SQL, (list(pieces), settings.SEARCH_CONFIG), is_prepared=True)
-    for place, is_compound, lexeme, _, dimension, documents in rows:
+    for place, is_compound, text, _, dimension, documents, has_best in rows:
         lexemes = found[pieces[place - 1]]
-        (lexemes.compound if is_compound else lexemes.plain).append(Lexeme(lexeme, dimension, documents))
+        lexeme = Lexeme(text, dimension, documents, has_best)
+        (lexemes.compound if is_compound else lexemes.plain).append(lexeme)
     return found
 
 
@@ -180,9 +181,9 @@ def _complete(group: Group, size: int) -> None:
     known_words = remembered()
     if pattern not in known_words:
         known_words[pattern] = fetch(_COMPLETE_SQL, (pattern, MAX_COMPLETIONS))
-    for lexeme, dimension, documents in known_words[pattern]:
+    for text, dimension, documents, has_best in known_words[pattern]:
         if known <= documents * RARE_AGAINST_COMPLETION:
-            group.add([Lexeme(lexeme, dimension, documents)], COMPLETION_WEIGHT)
+            group.add([Lexeme(text, dimension, documents, has_best)], COMPLETION_WEIGHT)
 
 
 def _forgive_typos(groups: Sequence[Group]) -> None:

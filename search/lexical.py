@@ -5,26 +5,18 @@ finds the candidates. Each lexeme's idf goes into a sparse vector; its inner pro
 term weights is the product's BM25 score.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from search.lexical_query import Group, LexicalQuery
+from search.lexical_query import LexicalQuery
 from search.product_values import ProductValues
-from search.scope import Condition, Scope, any_of, params_of
+from search.scope import NOTHING, Condition, Scope, any_of, params_of
 from search.statements import GIN_SETTINGS, Flags, Floats, Ids, Kind, Select, fetch_columns, id_array
 from search.trace import stage
-
-# Products that words find by themselves; more common words find those that have all of these, and else only add to the
-# score. Where rare words find next to nothing, a common one may find more. A budget of 3,000 finds no more of what is
-# relevant (docs/relevance.md).
-CANDIDATE_BUDGET = 1_000
-NEXT_TO_NOTHING = 200
-# So many are put in order here, where that takes less than in PostgreSQL.
-FEW_CANDIDATES = 3_000
+from search.word_candidates import FEW_CANDIDATES, best_candidates, candidate_sql, most_candidates
 
 
 @dataclass(frozen=True)
@@ -63,14 +55,42 @@ def keyword_candidates(
     learns of what it found.
     """
     values = values or ProductValues()
+    best = best_candidates(query)
+    if best is None or not any(scope.is_open for scope in scopes):
+        return _found(query, scopes, limit, values)
+    # Where filters keep little of a very common word, all of that is looked through.
+    filtered = [scope for scope in scopes if not scope.is_open]
+    by_scope = dict(zip(filtered, _found(query, filtered, limit, values), strict=True)) if filtered else {}
+    by_scope[Scope()] = _best_found(query, best, limit, values)
+    return [by_scope[scope] for scope in scopes]
+
+
+def _best_found(query: LexicalQuery, best: Condition, limit: int, values: ProductValues) -> Matches:
+    """The best products for very common words in the whole catalogue."""
+    (matches,) = _found(query, [Scope()], limit, values, best)
+    matches = matches.at(np.flatnonzero((matches.bm25 > 0) | matches.is_exact))
+    if len(matches) < limit:  # much was deleted or changed since, or is excluded
+        (matches,) = _found(query, [Scope()], limit, values)
+    return matches
+
+
+def _found(
+    query: LexicalQuery,
+    scopes: Sequence[Scope],
+    limit: int,
+    values: ProductValues,
+    best: Condition | None = None,
+) -> list[Matches]:
+    """See `keyword_candidates`. `best` finds products `p` instead of the words."""
     condition = any_of(scopes, "p") & query.constraint("p")
     # What is within the only scope needs no mark.
     marks = [scope.condition("p") for scope in scopes] if len(scopes) > 1 else []
     beside = [Condition(f", {one.sql}", one.params) for one in (*marks, *values.columns)]
-    parts = _by_words(query, condition, beside) + _by_codes(query, condition, beside)
+    parts = _by_words(query, condition & (best or _words_of(query)), beside)
+    parts += _by_codes(query, condition, beside)
     if not parts:
         return [NO_MATCHES] * len(scopes)
-    are_few = 0 < _most_candidates(query) <= FEW_CANDIDATES
+    are_few = best is None and 0 < most_candidates(query) <= FEW_CANDIDATES
     found, scores, exact, *others = fetch_columns(
         (Kind.ID, Kind.FLOAT, Kind.FLAG, *(Kind.FLAG for _ in marks), *values.kinds),
         *(_all_of(parts) if are_few else _best_of(parts, len(marks), len(values.columns), limit)),
@@ -83,6 +103,13 @@ def keyword_candidates(
     if not marks:
         return [matches.at(slice(limit))]
     return [matches.at(np.flatnonzero(here[rows])[:limit]) for here in others[: len(marks)]]
+
+
+def _words_of(query: LexicalQuery) -> Condition:
+    """What has enough of the words, as the index on words finds it."""
+    if not query.groups:
+        return NOTHING
+    return Condition("p.search_vector @@ %s::tsquery", (candidate_sql(query.groups, query.size),))
 
 
 def _all_of(parts: Sequence[Condition]) -> tuple[str, tuple[Any, ...]]:
@@ -106,8 +133,6 @@ def _best_of(parts: Sequence[Condition], marks: int, facets: int, limit: int) ->
 def _by_words(query: LexicalQuery, condition: Condition, beside: Sequence[Condition]) -> list[Condition]:
     if query.is_empty:
         return []
-    if query.groups:
-        condition &= Condition("p.search_vector @@ %s::tsquery", (candidate_sql(query.groups, query.size),))
     # Lengths first: they rule out nearly all names for next to nothing. In another case, a letter that is not ASCII
     # may have more bytes or fewer.
     length, slack = len(query.text.encode()), 2 * sum(not letter.isascii() for letter in query.text)
@@ -171,38 +196,3 @@ def keyword_scores_of(query: LexicalQuery, product_ids: Ids, values: ProductValu
 def as_matches(product_ids: Ids, bm25: Floats) -> Matches:
     """Products with the scores of their words, none of which is the query itself."""
     return Matches(product_ids, bm25, np.zeros(len(product_ids), dtype=np.bool_))
-
-
-def candidate_sql(groups: Sequence[Group], size: int) -> str:
-    """The tsquery that finds candidates in a catalogue of `size` products: any rare word, or all the others together.
-
-    A product that has only some of the others is outranked by those that have more of the query.
-    """
-    rare, others = _by_rarity(groups, size)
-    found = [group.sql for group in rare]
-    if others:
-        found.append("(" + " & ".join(group.sql for group in others) + ")")
-    return " | ".join(found)
-
-
-def _by_rarity(groups: Sequence[Group], size: int) -> tuple[list[Group], list[Group]]:
-    """The words that find candidates by themselves, the rarest at least; and those that do so together, rarest first.
-
-    Together only where they are several that are not expected to find too many, were they independent.
-    """
-    by_rarity = sorted(groups, key=lambda group: group.documents)
-    alone, found = 0, 0
-    for group in by_rarity:
-        budget = FEW_CANDIDATES if found < NEXT_TO_NOTHING else CANDIDATE_BUDGET
-        if alone and found + group.documents > budget:
-            break
-        alone, found = alone + 1, found + group.documents
-    rare, others = by_rarity[:alone], by_rarity[alone:]
-    together = size * math.prod(min(1.0, group.documents / size) for group in others)
-    return rare, others if len(others) > 1 and together <= FEW_CANDIDATES else []
-
-
-def _most_candidates(query: LexicalQuery) -> int:
-    """How many products the words may find; 0 where there are none."""
-    rare, others = _by_rarity(query.groups, query.size)
-    return sum(group.documents for group in [*rare, *others[:1]])

@@ -23,6 +23,7 @@ class Lexeme:
     text: str
     dimension: int
     documents: int
+    has_best: bool = False  # so common that the products in which it weighs most are known
 
     @property
     def quoted(self) -> str:
@@ -72,17 +73,17 @@ class Group:
     @property
     def documents(self) -> int:
         """How many products match at most."""
-        return _documents(self.ways)
+        return documents_of(self.ways)
 
     def idf(self, size: int) -> float:
         """idf of the word, whichever way it is written, in a catalogue of `size` products.
 
         A word that has a common synonym is no more common for that; one that the catalogue lacks is as rare as these.
         """
-        return idf(_documents([lexemes for lexemes, _ in self.alternatives]) or self.documents, size)
+        return idf(documents_of([lexemes for lexemes, _ in self.alternatives]) or self.documents, size)
 
 
-def _documents(ways: Sequence[Sequence[Lexeme]]) -> int:
+def documents_of(ways: Sequence[Sequence[Lexeme]]) -> int:
     """How many products have one of these at most, each next to each other."""
     return sum(min(lexeme.documents for lexeme in lexemes) for lexemes in ways)
 

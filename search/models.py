@@ -41,6 +41,8 @@ class Term(models.Model):
 
     lexeme = models.TextField(primary_key=True)
     documents = models.PositiveIntegerField()
+    # Of very common ones, the products in which it weighs most, best first: to score all of them takes long.
+    best_product_ids = ArrayField(models.BigIntegerField(), null=True)
 
     class Meta:
         indexes = [models.Index(fields=["lexeme"], opclasses=["text_pattern_ops"], name="term_prefix")]
@@ -109,3 +111,5 @@ class TermStatistics(models.Model):
     refreshed_at = models.DateTimeField()
     # Writes to the catalogue that PostgreSQL had counted by then; while it counts no more, nothing changed.
     writes = models.BigIntegerField(default=-1)
+    # Products that came later are in no term's best.
+    newest_product_id = models.BigIntegerField(default=0, db_default=0)

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from catalog.lexical import LEXICAL_DIMENSIONS
 from search.models import TermStatistics
 from search.statements import fetch
 
@@ -20,6 +21,10 @@ MIN_WORD_LENGTH = 3
 # A phrase of product names is suggested when this many products have it.
 MIN_PHRASE_DOCUMENTS = 3
 FREQUENT_SUGGESTIONS = 3_000
+# The best products are kept of words that more products have than are scored in no time: a fifth more of them than
+# results are deep, for some are gone when they are asked for.
+VERY_COMMON = 3_000
+BEST_KEPT = 1_200
 
 _REFRESH_TERMS_SQL = """
 CREATE TEMP TABLE fresh_term ON COMMIT DROP AS
@@ -28,6 +33,24 @@ CREATE TEMP TABLE fresh_term ON COMMIT DROP AS
 INSERT INTO search_term AS t (lexeme, documents) SELECT lexeme, documents FROM fresh_term
     ON CONFLICT (lexeme) DO UPDATE SET documents = EXCLUDED.documents WHERE t.documents <> EXCLUDED.documents;
 DELETE FROM search_term AS t WHERE NOT EXISTS (SELECT FROM fresh_term AS f WHERE f.lexeme = t.lexeme);
+"""
+
+# The keyword index is read once for each very common term.
+_REFRESH_BEST_SQL = """
+WITH fresh AS MATERIALIZED (
+    SELECT f.lexeme, ARRAY(
+        SELECT p.id FROM catalog_product AS p
+        WHERE p.is_active
+        AND p.search_vector @@ ('''' || replace(replace(f.lexeme, '\\', '\\\\'), '''', '''''') || '''')::tsquery
+        ORDER BY p.lexical_weights <#> (
+            '{' || public.catalog_lexeme_dimension(f.lexeme) || ':1}/' || %(dimensions)s)::sparsevec, p.id DESC
+        LIMIT %(kept)s
+    ) AS best
+    FROM fresh_term AS f WHERE f.documents > %(common)s
+)
+UPDATE search_term AS t SET best_product_ids = fresh.best
+FROM search_term AS before LEFT JOIN fresh USING (lexeme)
+WHERE before.lexeme = t.lexeme AND t.best_product_ids IS DISTINCT FROM fresh.best;
 """
 
 _REFRESH_WORDS_SQL = """
@@ -126,9 +149,13 @@ def refresh_terms(only_if_changed: bool = False) -> int | None:
         (writes,) = cursor.fetchone()
         if only_if_changed and TermStatistics.objects.filter(writes=writes).exists():
             return None
-        cursor.execute("SELECT count(*) FROM catalog_product WHERE is_active")
-        (documents,) = cursor.fetchone()
+        cursor.execute("SELECT count(*) FILTER (WHERE is_active), coalesce(max(id), 0) FROM catalog_product")
+        documents, newest = cursor.fetchone()
         cursor.execute(_REFRESH_TERMS_SQL)
+        cursor.execute(
+            _REFRESH_BEST_SQL,
+            {"common": VERY_COMMON, "kept": BEST_KEPT, "dimensions": LEXICAL_DIMENSIONS},
+        )
         cursor.execute(_REFRESH_WORDS_SQL, {"shortest": MIN_WORD_LENGTH, "longest": MAX_WORD_LENGTH})
         cursor.execute(
             _REFRESH_SUGGESTIONS_SQL,
@@ -139,7 +166,13 @@ def refresh_terms(only_if_changed: bool = False) -> int | None:
             },
         )
         TermStatistics.objects.update_or_create(
-            pk=1, defaults={"documents": documents, "refreshed_at": timezone.now(), "writes": writes}
+            pk=1,
+            defaults={
+                "documents": documents,
+                "refreshed_at": timezone.now(),
+                "writes": writes,
+                "newest_product_id": newest,
+            },
         )
     forget_frequencies()
     return documents

@@ -203,8 +203,13 @@ def _round(visitors: list[Client], addresses: list[str]) -> Answers:
     return answers
 
 
-def endpoints(texts: Iterator[str], skus: Iterator[str], slugs: Iterator[str]) -> dict[str, Iterator[str]]:
-    """Addresses without end, by what is measured; queries are asked once only, so that no cache knows them."""
+def endpoints(
+    texts: Iterator[str], words: Iterator[str], skus: Iterator[str], slugs: Iterator[str]
+) -> dict[str, Iterator[str]]:
+    """Addresses without end, by what is measured.
+
+    `texts` are asked once only, so that no cache knows them; `words` are very common ones of the catalogue.
+    """
     search = reverse("api:search")
 
     def searches(**params: str) -> Iterator[str]:
@@ -214,6 +219,7 @@ def endpoints(texts: Iterator[str], skus: Iterator[str], slugs: Iterator[str]) -
         "search_hybrid": searches(),
         "search_semantic": searches(mode="semantic"),
         "search_keyword": searches(mode="keyword"),
+        "search_common": (f"{search}?{urlencode({'q': word})}" for word in words),
         "search_facets": searches(facets="category,brand,price"),
         "search_filtered": (
             f"{address}&{urlencode({'category': slug})}"

@@ -12,6 +12,8 @@ from django.db import connection
 from catalog.models import Category
 from catalog.synthetic import KINDS
 from embeddings.models import EmbeddingModel
+from search.analysis import Analysis
+from search.models import Word
 from search.scope import Scope
 
 # Shares of the catalogue that filters keep.
@@ -20,6 +22,7 @@ SHARES = (0.001, 0.01, 0.05, 0.1, 0.27, 0.5)
 DEAR_SHARES = (0.1, 0.27, 0.5)
 # Up to this share a category filter is one category and a range of prices, beyond it several categories.
 ONE_CATEGORY = 0.02
+COMMON_WORDS = 100
 
 _TEMPLATES = (
     "{thing} for {use}",
@@ -97,6 +100,13 @@ def queries(seed: int) -> Iterator[Query]:
         if category is not None and text not in seen:
             seen.add(text)
             yield Query(text, category)
+
+
+def common_words() -> list[str]:
+    """The words that most products of the catalogue have, without those that mean nothing."""
+    words = list(Word.objects.order_by("-documents", "word").values_list("word", flat=True)[:COMMON_WORDS])
+    analysis = Analysis(words)
+    return [word for word in words if analysis.lexemes(word)]
 
 
 def read_rows(model: EmbeddingModel) -> Rows:

@@ -54,7 +54,14 @@ def test_a_small_benchmark_measures_everything_and_leaves_nothing(
     assert {round(row["keeps"], 2) for row in measured["semantic"]} >= {0.01, 0.5, 1.0}
     for clients in ("clients_1", "clients_8"):
         endpoints = measured["http"][clients]
-        assert endpoints.keys() >= {"search_hybrid", "search_keyword", "similar", "suggest", "categories"}
+        assert endpoints.keys() >= {
+            "search_hybrid",
+            "search_keyword",
+            "search_common",
+            "similar",
+            "suggest",
+            "categories",
+        }
         assert all(figures.keys() == HTTP_KEYS for figures in endpoints.values())
         assert endpoints["search_hybrid"]["encode_p50_ms"] > 0
         assert endpoints["search_keyword"]["encode_p50_ms"] == 0

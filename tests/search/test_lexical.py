@@ -1,7 +1,6 @@
 """The keyword leg."""
 
 from collections.abc import Callable
-from unittest.mock import patch
 
 import pytest
 from django.db import connection
@@ -10,8 +9,6 @@ from django.test import override_settings
 from catalog.models import Product
 from search.analysis import analyse
 from search.engine import search_products
-from search.lexical import CANDIDATE_BUDGET, FEW_CANDIDATES, NEXT_TO_NOTHING, candidate_sql
-from search.lexical_query import Group, Lexeme
 from search.merchandising import book
 from search.models import Synonym
 from search.parsing import parse
@@ -154,41 +151,3 @@ def test_the_score_is_bm25f(make_product: MakeProduct) -> None:
     frequency = name + description
     weight = frequency * 1.6 / (0.6 + frequency)
     assert score == pytest.approx(weight * next(iter(query.weights.values())), rel=1e-3)
-
-
-def group(word: str, documents: int) -> Group:
-    return Group(word, [([Lexeme(word, 1, documents)], 1.0)])
-
-
-def test_common_words_only_rank_what_rarer_words_find() -> None:
-    rare, common = group("rare", NEXT_TO_NOTHING), group("common", CANDIDATE_BUDGET)
-    assert candidate_sql([common, rare], 100_000) == "(('rare'))"
-    assert candidate_sql([rare], 100_000) == "(('rare'))"
-    assert candidate_sql([common], 100_000) == "(('common'))"
-
-
-def test_where_rare_words_find_next_to_nothing_a_common_one_finds_more() -> None:
-    rare, common = group("rare", 10), group("common", CANDIDATE_BUDGET)
-    assert candidate_sql([common, rare], 100_000) == "(('rare')) | (('common'))"
-    assert candidate_sql([group("common", FEW_CANDIDATES), rare], 100_000) == "(('rare'))"
-
-
-def test_several_common_words_find_together_what_none_of_them_may_find_alone() -> None:
-    rare, office, chair = group("rare", 10), group("office", 5_000), group("chair", 4_000)
-    assert candidate_sql([office, rare, chair], 100_000) == "(('rare')) | ((('chair')) & (('office')))"
-
-
-def test_very_common_words_find_nothing_even_together() -> None:
-    rare, black, steel = group("rare", 10), group("black", 40_000), group("steel", 30_000)
-    assert candidate_sql([black, steel, rare], 100_000) == "(('rare'))"
-
-
-def test_products_are_found_by_the_words_that_a_mistaken_one_stands_beside(make_product: MakeProduct) -> None:
-    make_product("Gnat")
-    make_product("Office chair")
-    make_product("Office")
-    for number in range(3):
-        make_product(f"Chair {number}")
-    refresh_terms()
-    with patch.multiple("search.lexical", CANDIDATE_BUDGET=1, NEXT_TO_NOTHING=1):
-        assert set(names("gnat office chair")) == {"Gnat", "Office chair"}

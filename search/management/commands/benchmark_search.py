@@ -109,7 +109,7 @@ class Command(RichCommand):
         texts = (query.text for query in workload.queries(int.from_bytes(os.urandom(4))))
         skus = list(Product.objects.order_by("pk").values_list("sku", flat=True))
         slugs = list(Category.objects.order_by("path").values_list("slug", flat=True))
-        endpoints = web.endpoints(texts, _endless(skus), _endless(slugs))
+        endpoints = web.endpoints(texts, _endless(workload.common_words()), _endless(skus), _endless(slugs))
         figures = {}
         with web.server(options["workers"], options["threads"]) as port:
             for clients in CLIENTS:

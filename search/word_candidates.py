@@ -1,0 +1,88 @@
+"""Which products a query's words find, so that few are scored that cannot be among the best."""
+
+import math
+from collections.abc import Sequence
+
+from search.lexical_query import Group, Lexeme, LexicalQuery, documents_of, phrase_sql
+from search.scope import Condition
+
+# Products that words find by themselves; more common words find those that have all of these, and else only add to the
+# score. Where rare words find next to nothing, a common one may find more. A budget of 3,000 finds no more of what is
+# relevant (docs/relevance.md).
+CANDIDATE_BUDGET = 1_000
+NEXT_TO_NOTHING = 200
+# So many are put in order by who asks, where that takes less than in PostgreSQL.
+FEW_CANDIDATES = 3_000
+# What came since the best of each very common word were found may be among them; at most so many are looked at.
+NEWEST = 1_000
+
+_BEST_SQL = (
+    "p.id = ANY(ARRAY(SELECT unnest(t.best_product_ids) FROM search_term AS t WHERE t.lexeme = ANY(%s)))"
+    " OR p.id = ANY(ARRAY(SELECT n.id FROM catalog_product AS n"
+    " WHERE n.id > (SELECT s.newest_product_id FROM search_termstatistics AS s) ORDER BY n.id DESC LIMIT %s))"
+)
+
+
+def candidate_sql(groups: Sequence[Group], size: int) -> str:
+    """The tsquery that finds candidates in a catalogue of `size` products: any rare word, or all the others together.
+
+    A product that has only some of the others is outranked by those that have more of the query.
+    """
+    rare, others = _by_rarity(groups, size)
+    return " | ".join([*(group.sql for group in rare), *_together(others)])
+
+
+def most_candidates(query: LexicalQuery) -> int:
+    """How many products the words may find; 0 where there are none."""
+    rare, others = _by_rarity(query.groups, query.size)
+    return sum(group.documents for group in [*rare, *others[:1]])
+
+
+def _by_rarity(groups: Sequence[Group], size: int) -> tuple[list[Group], list[Group]]:
+    """The words that find candidates by themselves, the rarest at least; and those that do so together, rarest first.
+
+    Together only where they are several that are not expected to find too many, were they independent.
+    """
+    by_rarity = sorted(groups, key=lambda group: group.documents)
+    alone, found = 0, 0
+    for group in by_rarity:
+        budget = FEW_CANDIDATES if found < NEXT_TO_NOTHING else CANDIDATE_BUDGET
+        if alone and found + group.documents > budget:
+            break
+        alone, found = alone + 1, found + group.documents
+    rare, others = by_rarity[:alone], by_rarity[alone:]
+    together = size * math.prod(min(1.0, group.documents / size) for group in others)
+    return rare, others if len(others) > 1 and together <= FEW_CANDIDATES else []
+
+
+def best_candidates(query: LexicalQuery) -> Condition | None:
+    """What finds the best products `p` in the whole catalogue where the rarest word is very common; None elsewhere.
+
+    Of those that have the word, the ones that have another one, too, and the ones in which it weighs most or that are
+    newer than that knowledge: they outrank the rest. Some of what is found may have lost its words since.
+    """
+    rare, others = _by_rarity(query.groups, query.size)
+    if len(rare) != 1 or query.phrases:
+        return None
+    (rarest,) = rare
+    known = [way[0].text for way in rarest.ways if _is_known(way)]
+    unknown = [way for way in rarest.ways if not _is_known(way)]
+    if not known or documents_of(unknown) > FEW_CANDIDATES:
+        return None
+    where = Condition(_BEST_SQL, (known, NEWEST))
+    found = [*(f"({phrase_sql(way)})" for way in unknown), *_together(others)]
+    if beside := " | ".join(group.sql for group in query.groups if group is not rarest):
+        found.append(f"({rarest.sql} & ({beside}))")
+    if found:
+        where = Condition(
+            f"{where.sql} OR p.search_vector @@ %s::tsquery", (*where.params, " | ".join(found))
+        )
+    return Condition(f"({where.sql})", where.params)
+
+
+def _is_known(way: Sequence[Lexeme]) -> bool:
+    return len(way) == 1 and way[0].has_best
+
+
+def _together(groups: Sequence[Group]) -> list[str]:
+    return ["(" + " & ".join(group.sql for group in groups) + ")"] if groups else []

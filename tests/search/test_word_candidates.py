@@ -1,0 +1,183 @@
+"""Which products a query's words find."""
+
+from collections.abc import Callable, Iterator
+from unittest.mock import patch
+
+import pytest
+
+from catalog.models import Category, Product
+from search.analysis import analyse
+from search.engine import search_products
+from search.lexical import keyword_candidates
+from search.lexical_query import Group, Lexeme
+from search.models import Term
+from search.parsing import parse
+from search.query import Mode, SearchQuery
+from search.scope import Scope
+from search.terms import refresh_terms
+from search.word_candidates import CANDIDATE_BUDGET, FEW_CANDIDATES, NEXT_TO_NOTHING, candidate_sql
+from tests.search.plans import plans
+
+MakeProduct = Callable[..., Product]
+
+
+def found_by(text: str) -> list[str]:
+    return [hit.fields["name"] for hit in search_products(SearchQuery(text, mode=Mode.KEYWORD)).hits]
+
+
+def found_within(scopes: list[Scope], text: str, limit: int) -> list[list[int]]:
+    found = keyword_candidates(analyse(parse(f"{text} "), text), scopes, limit)
+    return [matches.product_ids.tolist() for matches in found]
+
+
+def best(text: str, limit: int) -> list[int]:
+    """What is found in the whole catalogue, best first."""
+    (found,) = found_within([Scope()], text, limit)
+    return found
+
+
+def group(word: str, documents: int) -> Group:
+    return Group(word, [([Lexeme(word, 1, documents)], 1.0)])
+
+
+def test_common_words_only_rank_what_rarer_words_find() -> None:
+    rare, common = group("rare", NEXT_TO_NOTHING), group("common", CANDIDATE_BUDGET)
+    assert candidate_sql([common, rare], 100_000) == "(('rare'))"
+    assert candidate_sql([rare], 100_000) == "(('rare'))"
+    assert candidate_sql([common], 100_000) == "(('common'))"
+
+
+def test_where_rare_words_find_next_to_nothing_a_common_one_finds_more() -> None:
+    rare, common = group("rare", 10), group("common", CANDIDATE_BUDGET)
+    assert candidate_sql([common, rare], 100_000) == "(('rare')) | (('common'))"
+    assert candidate_sql([group("common", FEW_CANDIDATES), rare], 100_000) == "(('rare'))"
+
+
+def test_several_common_words_find_together_what_none_of_them_may_find_alone() -> None:
+    rare, office, chair = group("rare", 10), group("office", 5_000), group("chair", 4_000)
+    assert candidate_sql([office, rare, chair], 100_000) == "(('rare')) | ((('chair')) & (('office')))"
+
+
+def test_very_common_words_find_nothing_even_together() -> None:
+    rare, black, steel = group("rare", 10), group("black", 40_000), group("steel", 30_000)
+    assert candidate_sql([black, steel, rare], 100_000) == "(('rare'))"
+
+
+def test_products_are_found_by_the_words_that_a_mistaken_one_stands_beside(make_product: MakeProduct) -> None:
+    make_product("Gnat")
+    make_product("Office chair")
+    make_product("Office")
+    for number in range(3):
+        make_product(f"Chair {number}")
+    refresh_terms()
+    with patch.multiple("search.word_candidates", CANDIDATE_BUDGET=1, NEXT_TO_NOTHING=1):
+        assert set(found_by("gnat office chair")) == {"Gnat", "Office chair"}
+
+
+@pytest.fixture
+def drills(make_product: MakeProduct) -> Iterator[list[int]]:
+    """Products with a word that counts as very common, those first in which it weighs most."""
+    with (
+        patch.multiple("search.terms", VERY_COMMON=3, BEST_KEPT=4),
+        patch.multiple("search.word_candidates", FEW_CANDIDATES=3, CANDIDATE_BUDGET=3),
+    ):
+        names = ["Drill"] + [f"Drill{' with a case and a lamp' * length}" for length in range(1, 6)]
+        products = [make_product(name, sku=f"D-{place}").pk for place, name in enumerate(names)]
+        refresh_terms()
+        yield products
+
+
+def kept(lexeme: str) -> list[int] | None:
+    return Term.objects.get(lexeme=lexeme).best_product_ids
+
+
+@pytest.mark.django_db
+def test_the_best_products_of_very_common_words_are_kept(
+    drills: list[int], make_product: MakeProduct
+) -> None:
+    assert kept("drill") == drills[:4]
+    better = make_product("Drill drill").pk
+    refresh_terms()
+    assert kept("drill") == [better, *drills[:3]]
+    Product.objects.filter(pk__in=[better, *drills[:3]]).update(is_active=False)
+    refresh_terms()
+    assert kept("drill") is None
+
+
+@pytest.mark.django_db
+def test_words_of_any_letters_can_be_very_common(drills: list[int], make_product: MakeProduct) -> None:
+    for number in range(4):
+        make_product(f"Rock'n'roll \\ 日本 {number}", sku=f"R-{number}")
+    refresh_terms()
+    lists = dict(Term.objects.exclude(best_product_ids=None).values_list("lexeme", "best_product_ids"))
+    assert {"drill", "日本"} < set(lists)
+    assert all(len(ids or ()) == 4 for ids in lists.values())
+
+
+@pytest.mark.django_db
+def test_only_the_best_of_a_very_common_word_are_scored(drills: list[int]) -> None:
+    assert best("drill", 2) == drills[:2]
+    Term.objects.filter(lexeme="drill").update(best_product_ids=drills[3:])
+    assert best("drill", 2) == drills[3:5]
+    # Not where they are too few.
+    assert best("drill", 4) == drills[:4]
+
+
+@pytest.mark.django_db
+def test_the_best_are_found_by_their_ids(drills: list[int]) -> None:
+    *_, plan = plans(lambda: best("drill", 2))
+    assert "product_search_vector" not in plan
+    assert "Seq Scan on catalog_product" not in plan
+
+
+@pytest.mark.django_db
+def test_a_product_that_is_newer_than_what_is_known_of_a_common_word_is_found(
+    drills: list[int], make_product: MakeProduct
+) -> None:
+    better = make_product("Drill drill", description="drill").pk
+    make_product("Lamp")
+    assert best("drill", 2) == [drills[0], better]
+
+
+@pytest.mark.django_db
+def test_a_product_that_lost_a_common_word_or_is_hidden_is_not_found_by_it(drills: list[int]) -> None:
+    Product.objects.filter(pk=drills[0]).update(name="Lamp")
+    Product.objects.filter(pk=drills[1]).update(is_active=False)
+    for limit in (2, 3, 4):
+        assert best("drill", limit) == drills[2 : 2 + limit]
+
+
+@pytest.mark.django_db
+def test_what_has_several_very_common_words_is_among_the_best(
+    drills: list[int], make_product: MakeProduct
+) -> None:
+    both = make_product(f"Drill lamp{' with a case and a handle' * 9}").pk
+    refresh_terms()
+    assert best("drill", 2) == drills[:2]
+    assert best("drill handle", 2)[0] == both
+
+
+@pytest.mark.django_db
+def test_exclusions_and_phrases_hold_for_very_common_words(drills: list[int]) -> None:
+    assert best("drill -case", 2) == drills[:1]
+    assert set(best('"with a case" drill', 10)) == set(drills[1:])
+
+
+@pytest.mark.django_db
+def test_a_filter_looks_through_all_that_have_a_very_common_word(
+    drills: list[int], make_product: MakeProduct
+) -> None:
+    category = Category.objects.create(name="Tools", slug="tools")
+    Product.objects.filter(pk__in=drills[4:]).update(category=category)
+    within = Scope(category_ids=(category.pk,))
+    assert found_within([within, Scope()], "drill", 3) == [drills[4:], drills[:3]]
+    assert found_within([within], "drill", 3) == [drills[4:]]
+
+
+@pytest.mark.django_db
+def test_an_exact_name_or_sku_comes_first_whatever_is_kept(
+    drills: list[int], make_product: MakeProduct
+) -> None:
+    assert found_by("drill")[0] == "Drill"
+    code = make_product("Lamp", sku="drill")
+    assert best("drill", 2) == [code.pk, drills[0]]
