@@ -23,7 +23,7 @@ MIN_PHRASE_DOCUMENTS = 3
 FREQUENT_SUGGESTIONS = 3_000
 # The best products are kept of words that more products have than are scored in no time: a fifth more of them than
 # results are deep, for some are gone when they are asked for.
-VERY_COMMON = 3_000
+VERY_COMMON = 5_000
 BEST_KEPT = 1_200
 
 _REFRESH_TERMS_SQL = """

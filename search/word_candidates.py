@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from search.lexical_query import Group, Lexeme, LexicalQuery, documents_of, phrase_sql
+from search.lexical_query import Group, LexicalQuery, documents_of, phrase_sql
 from search.scope import Condition
 
 # Products that words find by themselves; more common words find those that have all of these, and else only add to the
@@ -13,11 +13,14 @@ CANDIDATE_BUDGET = 1_000
 NEXT_TO_NOTHING = 200
 # So many are put in order by who asks, where that takes less than in PostgreSQL.
 FEW_CANDIDATES = 3_000
+# Of a word that more products have, those that have another one too are worth looking up apart, for which the index
+# reads the long lists of the others.
+WORTH_PARTING = 15_000
 # What came since the best of each very common word were found may be among them; at most so many are looked at.
 NEWEST = 1_000
 
 _BEST_SQL = (
-    "p.id = ANY(ARRAY(SELECT unnest(t.best_product_ids) FROM search_term AS t WHERE t.lexeme = ANY(%s)))"
+    "p.id = ANY(ARRAY(SELECT unnest(t.best_product_ids) FROM search_term AS t WHERE t.lexeme = %s))"
     " OR p.id = ANY(ARRAY(SELECT n.id FROM catalog_product AS n"
     " WHERE n.id > (SELECT s.newest_product_id FROM search_termstatistics AS s) ORDER BY n.id DESC LIMIT %s))"
 )
@@ -65,23 +68,23 @@ def best_candidates(query: LexicalQuery) -> Condition | None:
     if len(rare) != 1 or query.phrases:
         return None
     (rarest,) = rare
-    known = [way[0].text for way in rarest.ways if _is_known(way)]
-    unknown = [way for way in rarest.ways if not _is_known(way)]
-    if not known or documents_of(unknown) > FEW_CANDIDATES:
+    beside = " | ".join(group.sql for group in query.groups if group is not rarest)
+    if beside and rarest.documents <= WORTH_PARTING:
         return None
-    where = Condition(_BEST_SQL, (known, NEWEST))
+    known = [way[0] for way in rarest.ways if len(way) == 1 and way[0].has_best]
+    unknown = [way for way in rarest.ways if way != known[:1]]
+    # What has two common ways to write the word may be better than what is best for either.
+    if len(known) != 1 or documents_of(unknown) > FEW_CANDIDATES:
+        return None
+    where = Condition(_BEST_SQL, (known[0].text, NEWEST))
     found = [*(f"({phrase_sql(way)})" for way in unknown), *_together(others)]
-    if beside := " | ".join(group.sql for group in query.groups if group is not rarest):
+    if beside:
         found.append(f"({rarest.sql} & ({beside}))")
     if found:
         where = Condition(
             f"{where.sql} OR p.search_vector @@ %s::tsquery", (*where.params, " | ".join(found))
         )
     return Condition(f"({where.sql})", where.params)
-
-
-def _is_known(way: Sequence[Lexeme]) -> bool:
-    return len(way) == 1 and way[0].has_best
 
 
 def _together(groups: Sequence[Group]) -> list[str]:

@@ -79,7 +79,7 @@ def drills(make_product: MakeProduct) -> Iterator[list[int]]:
     """Products with a word that counts as very common, those first in which it weighs most."""
     with (
         patch.multiple("search.terms", VERY_COMMON=3, BEST_KEPT=4),
-        patch.multiple("search.word_candidates", FEW_CANDIDATES=3, CANDIDATE_BUDGET=3),
+        patch.multiple("search.word_candidates", FEW_CANDIDATES=3, CANDIDATE_BUDGET=3, WORTH_PARTING=3),
     ):
         names = ["Drill"] + [f"Drill{' with a case and a lamp' * length}" for length in range(1, 6)]
         products = [make_product(name, sku=f"D-{place}").pk for place, name in enumerate(names)]
