@@ -6,7 +6,7 @@ term weights is the product's BM25 score.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,14 @@ import numpy as np
 from search.lexical_query import LexicalQuery
 from search.product_values import ProductValues
 from search.scope import NOTHING, Condition, Scope, any_of, params_of
+from search.selectivity import rows_kept, share_of
 from search.statements import GIN_SETTINGS, Flags, Floats, Ids, Kind, Select, fetch_columns, id_array
 from search.trace import stage
 from search.word_candidates import FEW_CANDIDATES, best_candidates, candidate_sql, most_candidates
+
+# Filters that keep such a share of the catalogue are likely to keep enough of the best products of a common word.
+WIDE_SHARE = 0.5
+ENOUGH = 500
 
 
 @dataclass(frozen=True)
@@ -26,19 +31,30 @@ class Matches:
     product_ids: Ids
     bm25: Floats
     is_exact: Flags  # SKU or name is the query
+    is_complete: bool = True  # no other product has enough of the words
 
     def __len__(self) -> int:
         return len(self.product_ids)
 
     def at(self, places: slice | Ids) -> "Matches":
         """Those at some places."""
-        return Matches(self.product_ids[places], self.bm25[places], self.is_exact[places])
+        return Matches(self.product_ids[places], self.bm25[places], self.is_exact[places], self.is_complete)
+
+    def first(self, limit: int) -> "Matches":
+        """The best, at most `limit`."""
+        return replace(self.at(slice(limit)), is_complete=self.is_complete and len(self) < limit)
+
+    def with_words(self) -> "Matches":
+        """Those that have a word of the query, among some that are thought to have one, but not all of those."""
+        has_words = (self.bm25 > 0) | self.is_exact
+        return replace(self.at(np.flatnonzero(has_words)), is_complete=False)
 
     def __add__(self, other: "Matches") -> "Matches":
         return Matches(
             np.concatenate([self.product_ids, other.product_ids]),
             np.concatenate([self.bm25, other.bm25]),
             np.concatenate([self.is_exact, other.is_exact]),
+            self.is_complete and other.is_complete,
         )
 
 
@@ -51,27 +67,28 @@ def keyword_candidates(
 ) -> list[Matches]:
     """The best products for the words of a query within each of several scopes.
 
-    Best first, at most `limit`; never more than the filters keep. The index is read once for all scopes, and `values`
-    learns of what it found.
+    Best first, at most `limit`; never more than the filters keep. The index is read once for all scopes, but for those
+    that hold many of the best products of a very common word, and `values` learns of what it found.
     """
     values = values or ProductValues()
+    found: dict[Scope, Matches] = {}
     best = best_candidates(query)
-    if best is None or not any(scope.is_open for scope in scopes):
-        return _found(query, scopes, limit, values)
-    # Where filters keep little of a very common word, all of that is looked through.
-    filtered = [scope for scope in scopes if not scope.is_open]
-    by_scope = dict(zip(filtered, _found(query, filtered, limit, values), strict=True)) if filtered else {}
-    by_scope[Scope()] = _best_found(query, best, limit, values)
-    return [by_scope[scope] for scope in scopes]
+    if best is not None and (wide := [scope for scope in scopes if _is_wide(query, scope)]):
+        matches = [one.with_words() for one in _found(query, wide, limit, values, best)]
+        found |= (
+            (scope, one) for scope, one in zip(wide, matches, strict=True) if len(one) >= min(limit, ENOUGH)
+        )
+    if rest := [scope for scope in scopes if scope not in found]:
+        found |= zip(rest, _found(query, rest, limit, values), strict=True)
+    return [found[scope] for scope in scopes]
 
 
-def _best_found(query: LexicalQuery, best: Condition, limit: int, values: ProductValues) -> Matches:
-    """The best products for very common words in the whole catalogue."""
-    (matches,) = _found(query, [Scope()], limit, values, best)
-    matches = matches.at(np.flatnonzero((matches.bm25 > 0) | matches.is_exact))
-    if len(matches) < limit:  # much was deleted or changed since, or is excluded
-        (matches,) = _found(query, [Scope()], limit, values)
-    return matches
+def _is_wide(query: LexicalQuery, scope: Scope) -> bool:
+    """Whether enough of the best of the whole catalogue are likely to be within, and nothing better is.
+
+    What has other words too may be worse than some of what has one, and is left out where that is not among the best.
+    """
+    return scope.is_open or (len(query.groups) == 1 and share_of(rows_kept(scope, NOTHING)) >= WIDE_SHARE)
 
 
 def _found(
@@ -96,13 +113,13 @@ def _found(
         *(_all_of(parts) if are_few else _best_of(parts, len(marks), len(values.columns), limit)),
         GIN_SETTINGS,
         # Where words find many, a filter that keeps few is served by an index of its own.
-        is_prepared=are_few or all(scope.is_open for scope in scopes),
+        is_prepared=are_few or best is not None or all(scope.is_open for scope in scopes),
     )
     values.learn(found, others[len(marks) :])
     matches, rows = _best_first(found, scores, exact)
     if not marks:
-        return [matches.at(slice(limit))]
-    return [matches.at(np.flatnonzero(here[rows])[:limit]) for here in others[: len(marks)]]
+        return [matches.first(limit)]
+    return [matches.at(np.flatnonzero(here[rows])).first(limit) for here in others[: len(marks)]]
 
 
 def _words_of(query: LexicalQuery) -> Condition:

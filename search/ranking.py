@@ -156,7 +156,7 @@ def _union(
         is_exact=np.concatenate([matches.is_exact, np.zeros(len(meant), dtype=np.bool_)]),
         semantic_order=neighbours.product_ids,
         keyword_order=matches.product_ids,
-        keyword_is_complete=len(matches) < MAX_DEPTH,
+        keyword_is_complete=matches.is_complete,
         semantic_edge=neighbours.product_ids[-1] if len(neighbours) == _semantic_depth(plan) else None,
     )
 

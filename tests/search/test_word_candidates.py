@@ -163,15 +163,42 @@ def test_exclusions_and_phrases_hold_for_very_common_words(drills: list[int]) ->
     assert set(best('"with a case" drill', 10)) == set(drills[1:])
 
 
-@pytest.mark.django_db
-def test_a_filter_looks_through_all_that_have_a_very_common_word(
-    drills: list[int], make_product: MakeProduct
-) -> None:
+@pytest.fixture
+def tools(drills: list[int]) -> Scope:
+    """A category with the last two of the drills."""
     category = Category.objects.create(name="Tools", slug="tools")
     Product.objects.filter(pk__in=drills[4:]).update(category=category)
-    within = Scope(category_ids=(category.pk,))
-    assert found_within([within, Scope()], "drill", 3) == [drills[4:], drills[:3]]
-    assert found_within([within], "drill", 3) == [drills[4:]]
+    return Scope(category_ids=(category.pk,))
+
+
+@pytest.mark.django_db
+def test_a_narrow_filter_looks_through_all_that_have_a_very_common_word(
+    drills: list[int], tools: Scope
+) -> None:
+    with patch("search.lexical.share_of", return_value=0.1):
+        assert found_within([tools, Scope()], "drill", 3) == [drills[4:], drills[:3]]
+        assert found_within([tools], "drill", 3) == [drills[4:]]
+
+
+@pytest.mark.django_db
+def test_a_wide_filter_takes_its_part_of_the_best_if_that_is_enough(drills: list[int], tools: Scope) -> None:
+    Term.objects.filter(lexeme="drill").update(best_product_ids=drills[2:5])
+    with patch.multiple("search.lexical", share_of=lambda kept: 0.9, ENOUGH=1):
+        assert found_within([tools, Scope()], "drill", 6) == [drills[4:5], drills[2:5]]
+    with patch.multiple("search.lexical", share_of=lambda kept: 0.9, ENOUGH=2):
+        assert found_within([tools, Scope()], "drill", 6) == [drills[4:], drills[2:5]]
+
+
+@pytest.mark.django_db
+def test_what_is_left_out_is_not_denied(drills: list[int]) -> None:
+    def is_complete(limit: int) -> bool:
+        (found,) = keyword_candidates(analyse(parse("drill "), "drill"), [Scope()], limit)
+        return found.is_complete
+
+    with patch("search.lexical.ENOUGH", 2):
+        assert not is_complete(10)
+    assert is_complete(10)
+    assert not is_complete(6)
 
 
 @pytest.mark.django_db
