@@ -1,6 +1,7 @@
 """How many products filters keep, as PostgreSQL's planner sees it."""
 
 import json
+import math
 import time
 from functools import lru_cache
 
@@ -13,6 +14,9 @@ from search.terms import catalogue_size
 # Shoppers use the same filters again and again.
 ESTIMATE_LASTS_S = 60.0
 CATEGORY_EXACT_FACTOR = 3
+# SEARCH_EXACT_ROWS is for the nearest of so many products; fewer than this many are as far to walk for.
+USUAL_LIMIT = 100
+USUAL_SIZE = 100_000
 
 
 def rows_kept(scope: Scope, constraint: Condition) -> int | None:
@@ -38,13 +42,18 @@ def _estimate(scope: Scope, constraint: Condition, _period: int) -> int:
     return int(plan[0]["Plan"]["Plan Rows"])
 
 
-def exact_rows(scope: Scope) -> int:
-    """Up to how many rows comparing all of them is best.
+def exact_rows(scope: Scope, limit: int = 0) -> float:
+    """Up to how many rows comparing all of them is best where the nearest `limit` are looked for.
 
     Rows of a category lie in few pages, and a query that does not fit the category finds its way through the graph
-    badly.
+    badly. Elsewhere comparing takes as long as there are rows, and a walk the longer the fewer they are: it comes by
+    about `limit` times the products there are for each of them. So the number at which both take as long grows with
+    the square root of these.
     """
-    return settings.SEARCH_EXACT_ROWS * (CATEGORY_EXACT_FACTOR if scope.category_ids is not None else 1)
+    if scope.category_ids is not None:
+        return CATEGORY_EXACT_FACTOR * settings.SEARCH_EXACT_ROWS
+    length = max(limit, USUAL_LIMIT) / USUAL_LIMIT * catalogue_size() / USUAL_SIZE
+    return settings.SEARCH_EXACT_ROWS * max(1.0, math.sqrt(length))
 
 
 def categories_hold(scope: Scope) -> int:

@@ -211,7 +211,7 @@ def _nearest_of_those(
 def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Condition, limit: int) -> _Way:
     kept = rows_kept(scope, constraint)
     share = share_of(kept)
-    if kept is not None and kept <= exact_rows(scope):
+    if kept is not None and kept <= exact_rows(scope, limit):
         return _Way(True, share)
     # What is looked up for each row that is compared takes ten times as long as comparing it.
     if not other.looks_up and _is_better_compared(around, scope, limit, share):
