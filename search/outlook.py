@@ -17,7 +17,7 @@ from search.fusion import places
 from search.kept import Kept
 from search.scope import Condition, Scope
 from search.statements import Flags, Floats, Ids, Kind, fetch, fetch_columns
-from search.vectors import Vector, VectorSpace, has_price
+from search.vectors import Vector, VectorSpace, as_vectors, has_price
 
 # Parts are cut so that each holds so many products, and that there are no more of them.
 PRODUCTS_OF_A_PART = 250
@@ -211,8 +211,7 @@ def _read(space: VectorSpace) -> Samples:
         " AND mod(hashtid(e.ctid), %s) = 0",
         (every,),
     )
-    vectors = halves.reshape(-1, space.dimensions + 2)[:, 2:]  # before each, its length and a reserved number
-    return _cut(category_ids, prices, vectors, every / pages_read)
+    return _cut(category_ids, prices, as_vectors(halves, space.dimensions), every / pages_read)
 
 
 def _cut(category_ids: Ids, prices: Floats, vectors: Vector, stands_for: float) -> Samples:

@@ -10,7 +10,7 @@ import orjson
 from embeddings.models import EmbeddingModel
 from search.fusion import places
 from search.scope import Scope
-from search.statements import Flags, Floats, Ids, Kind, fetch, id_array
+from search.statements import Flags, Floats, Ids, Kind, fetch_columns, id_array
 
 Vector = npt.NDArray[np.float32]
 
@@ -131,13 +131,19 @@ def read_vectors(space: VectorSpace, product_ids: Sequence[int]) -> dict[int, Ve
     """The stored unit vectors `(d,)` float32 of products; those without one are left out."""
     if not product_ids:
         return {}
-    rows = fetch(
-        f"SELECT e.product_id, e.vector::halfvec({space.dimensions})::real[] FROM {space.table}"
+    found, halves = fetch_columns(
+        (Kind.ID, Kind.HALVES),
+        f"SELECT e.product_id, e.vector::halfvec({space.dimensions}) FROM {space.table}"
         " AND e.product_id = ANY(%s::bigint[])",
         (id_array(product_ids),),
         is_prepared=True,
     )
-    return {product_id: np.array(values, dtype=np.float32) for product_id, values in rows}
+    return dict(zip(found.tolist(), as_vectors(halves, space.dimensions), strict=True))
+
+
+def as_vectors(halves: Vector, dimensions: int) -> Vector:
+    """Stored vectors as `(n, dimensions)` from their bytes: before each, its length and a reserved number."""
+    return halves.reshape(-1, dimensions + 2)[:, 2:]
 
 
 def vector_literal(vector: Vector) -> str:
