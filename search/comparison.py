@@ -25,6 +25,8 @@ MOST_PRICED = 2_000
 LIKELIEST_ROWS = 8_000
 # Where a second session may help, so many rows are compared at a time: twice as long as a statement takes anyway.
 ROWS_OF_A_SHARE = 4_000
+# Of more rows that are looked up one by one it does half, those with so many ids in turns.
+IDS_TOGETHER = 64
 
 # Other processes would take longer to start than these rows take to compare.
 EXACT_SETTINGS = {
@@ -45,12 +47,22 @@ def compare_all(around: Neighbourhood, scope: Scope, other: Condition, limit: in
     """
     if looks_at_copies(scope):
         return _by_parts(around, scope, other, limit).neighbours
+    rows = rows_kept(scope, NOTHING) or 0
+    number = 2 if rows > ROWS_OF_A_SHARE and may_have_help() else 1
+    conditions = [_looked_up(scope, share, number) & other for share in range(number)]
+    found = side_by_side([partial(_exact, around, where, limit) for where in conditions])
+    return reduce(add, found).first(limit).neighbours
+
+
+def _looked_up(scope: Scope, share: int, number: int) -> Condition:
+    """One of so many shares of what a scope keeps, as the catalogue's indexes find it."""
     chosen = scope.condition("b", with_active=False)
-    where = Condition(
+    if number > 1:  # products with close ids lie next to each other
+        chosen &= Condition("mod(b.id / %s, %s) = %s", (IDS_TOGETHER, number, share))
+    return Condition(
         f"e.is_active AND e.product_id = ANY(ARRAY(SELECT b.id FROM catalog_product AS b WHERE {chosen.sql}))",
         chosen.params,
     )
-    return _exact(around, where & other, limit).neighbours
 
 
 def looks_at_copies(scope: Scope) -> bool:
