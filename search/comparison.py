@@ -1,7 +1,7 @@
 """Comparing every row that filters keep and that can be among the nearest: the exact way to these."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from operator import add
 
@@ -10,7 +10,7 @@ import numpy as np
 from search.neighbourhood import Neighbourhood
 from search.outlook import Outlook
 from search.scope import NOTHING, Condition, Scope
-from search.selectivity import categories_hold, rows_kept
+from search.selectivity import categories_hold, exact_rows, rows_kept
 from search.side_by_side import may_have_help, side_by_side
 from search.statements import Flags, fetch_columns
 from search.vectors import NOBODY, NOBODY_PRICED, PRICED_COLUMNS, Neighbours, PricedNeighbours, as_neighbours
@@ -47,11 +47,17 @@ def compare_all(around: Neighbourhood, scope: Scope, other: Condition, limit: in
     """
     if looks_at_copies(scope):
         return _by_parts(around, scope, other, limit).neighbours
+    return _by_products(scope, other, partial(_exact, around, limit=limit)).first(limit).neighbours
+
+
+def _by_products(
+    scope: Scope, other: Condition, compare: Callable[[Condition], PricedNeighbours]
+) -> PricedNeighbours:
+    """Compare what a scope keeps, looked up product by product."""
     rows = rows_kept(scope, NOTHING) or 0
     number = 2 if rows > ROWS_OF_A_SHARE and may_have_help() else 1
     conditions = [_looked_up(scope, share, number) & other for share in range(number)]
-    found = side_by_side([partial(_exact, around, where, limit) for where in conditions])
-    return reduce(add, found).first(limit).neighbours
+    return reduce(add, side_by_side([partial(compare, where) for where in conditions]))
 
 
 def _looked_up(scope: Scope, share: int, number: int) -> Condition:
@@ -128,6 +134,18 @@ def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbo
     return PricedNeighbours(as_neighbours(*columns), prices)
 
 
+def _every(around: Neighbourhood, where: Condition) -> PricedNeighbours:
+    """Compare all rows `e` that satisfy a condition, which are few: all of them, nearest first."""
+    *columns, prices = fetch_columns(
+        PRICED_COLUMNS,
+        "SELECT e.product_id, e.vector <=> %s::halfvec, e.category_id, e.price::float8"
+        f" FROM {around.space.table} AND {where.sql}",
+        (around.literal, *where.params),
+        EXACT_SETTINGS,
+    )
+    return NOBODY_PRICED + PricedNeighbours(as_neighbours(*columns), prices)
+
+
 def compare_likeliest(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> Neighbours:
     """The nearest with a scope's price in the few parts of the catalogue that are likeliest to hold them."""
     outlook = around.outlook_on_prices(scope)
@@ -137,15 +155,42 @@ def compare_likeliest(around: Neighbourhood, scope: Scope, other: Condition, lim
     return _exact(around, outlook.condition(parts) & scope.condition("e") & other, limit).neighbours
 
 
+def in_common(scope: Scope) -> Scope | None:
+    """What is compared once for all scopes that have it in common: brands, or categories."""
+    if scope.brands:
+        return Scope(brands=scope.brands)
+    if scope.category_ids is not None and looks_at_copies(scope):
+        return Scope(category_ids=scope.category_ids)
+    return None
+
+
 def compare_together(
-    around: Neighbourhood, scopes: Sequence[Scope], other: Condition, limit: int
+    around: Neighbourhood, common: Scope, scopes: Sequence[Scope], other: Condition, limit: int
 ) -> dict[Scope, Neighbours]:
-    """Compare the rows of some categories once for scopes that have these in common, and differ in the price.
+    """Compare what some scopes have in common once for all; those that are better compared apart are left out."""
+    if common.brands:
+        return _of_brands(around, common, scopes, other, limit)
+    return _of_categories(around, common, scopes, other, limit)
+
+
+def _of_brands(
+    around: Neighbourhood, brands: Scope, scopes: Sequence[Scope], other: Condition, limit: int
+) -> dict[Scope, Neighbours]:
+    """To look up the products of some brands takes longer than to compare them, so all of them are."""
+    if (rows_kept(brands, NOTHING) or 0) > exact_rows(brands, limit):
+        return {}
+    near = _by_products(brands, other, partial(_every, around))
+    return {scope: near.within(scope).first(limit) for scope in scopes}
+
+
+def _of_categories(
+    around: Neighbourhood, categories: Scope, scopes: Sequence[Scope], other: Condition, limit: int
+) -> dict[Scope, Neighbours]:
+    """Compare the rows of some categories once for scopes that differ in the price.
 
     So many are taken of the categories that enough of them are likely to have the price asked for. Scopes of which
     that does not tell the nearest `limit` are left out.
     """
-    categories = Scope(category_ids=scopes[0].category_ids)
     inside, fewest = categories_hold(categories), min(rows_kept(scope, NOTHING) or 0 for scope in scopes)
     taken = math.ceil(limit * max(1.0, PRICED_SURPLUS * inside / max(1, fewest)))
     if taken > MOST_PRICED:

@@ -16,7 +16,7 @@ from operator import or_
 import numpy as np
 from django.conf import settings
 
-from search.comparison import compare_all, compare_likeliest, compare_together, looks_at_copies
+from search.comparison import compare_all, compare_likeliest, compare_together, in_common
 from search.neighbourhood import Neighbourhood
 from search.scope import NOTHING, Condition, Scope, any_of
 from search.selectivity import exact_rows, rows_kept, share_of
@@ -115,12 +115,15 @@ class _Search:
     compared: dict[Scope, Neighbours] = field(default_factory=dict)
 
     def found(self) -> dict[Scope, Neighbours]:
-        """The nearest within each scope. The graph is walked for the sets of facets while rows are compared."""
-        scopes = list(self.ways)
-        walked = [scope for scope in scopes[1:] if not self.ways[scope].is_exact]
-        rest = [scope for scope in scopes if scope not in walked]
-        parts = [partial(self._find_each, some) for some in (rest, walked) if some]
-        return reduce(or_, side_by_side(parts), {})
+        """The nearest within each scope. For the sets of facets the graph is walked while rows are compared.
+
+        Those with brands are looked up product by product, and those without lie elsewhere.
+        """
+        first = next(iter(self.ways), None)
+        apart: dict[tuple[bool, bool], list[Scope]] = defaultdict(list)
+        for scope, way in self.ways.items():
+            apart[scope != first and not way.is_exact, bool(scope.brands)].append(scope)
+        return reduce(or_, side_by_side([partial(self._find_each, some) for some in apart.values()]), {})
 
     def _find_each(self, scopes: Sequence[Scope]) -> dict[Scope, Neighbours]:
         ways = {scope: self.ways[scope] for scope in scopes}
@@ -160,15 +163,15 @@ class _Search:
 def _compared(
     around: Neighbourhood, ways: Mapping[Scope, _Way], other: Condition, limit: int
 ) -> dict[Scope, Neighbours]:
-    """The nearest within those scopes whose rows are compared category by category."""
-    alike: dict[tuple[int, ...], list[Scope]] = defaultdict(list)
+    """The nearest within those scopes that have brands or categories in common, each compared once."""
+    alike: dict[Scope, list[Scope]] = defaultdict(list)
     for scope, way in ways.items():
-        if way.is_exact and scope.category_ids is not None and looks_at_copies(scope):
-            alike[scope.category_ids].append(scope)
+        if way.is_exact and (common := in_common(scope)) is not None:
+            alike[common].append(scope)
     compared: dict[Scope, Neighbours] = {}
-    for together in alike.values():
+    for common, together in alike.items():
         if len(together) > 1:
-            compared |= compare_together(around, together, other, limit)
+            compared |= compare_together(around, common, together, other, limit)
     return compared
 
 

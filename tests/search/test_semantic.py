@@ -190,6 +190,21 @@ def test_categories_that_the_query_fits_are_found_among_the_nearest_of_all(
         assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
 
 
+def test_what_brands_have_is_compared_once(space: VectorSpace, vector: Vector) -> None:
+    tools, brand = resolve(Filters(categories=("tools",))), Product.objects.exclude(brand="")[0].brand
+    several = [
+        replace(tools, brands=(brand,), price_max=Decimal(50)),
+        Scope(brands=(brand,), price_max=Decimal(50)),
+        replace(tools, brands=(brand,)),
+    ]
+    found: list[Neighbours] = []
+    sent = plans(lambda: found.extend(nearest_in_each(space, vector, [*several, tools], 5)))
+    assert len([plan for plan in sent if "brand" in plan]) == 1
+    for scope, neighbours in zip([*several, tools], found, strict=True):
+        assert len(neighbours)
+        assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
+
+
 def test_what_cannot_be_among_the_nearest_of_all_is_not_looked_for_there(
     space: VectorSpace, vector: Vector
 ) -> None:
