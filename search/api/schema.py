@@ -1,5 +1,6 @@
 """The OpenAPI document, made once per process."""
 
+import threading
 from functools import cache
 from typing import Any
 
@@ -10,11 +11,14 @@ from rest_framework.response import Response
 
 from search.api.views import CachedView
 
+_making = threading.Lock()
+
 
 @cache
 def document() -> dict[str, Any]:
     """The whole document as plain values."""
-    return SchemaGenerator().get_schema(request=None, public=True)
+    with _making:  # the generator's extensions may not be loaded by two threads at once
+        return SchemaGenerator().get_schema(request=None, public=True)
 
 
 @extend_schema(exclude=True)

@@ -1,6 +1,8 @@
 """The OpenAPI document, and whether the API does what it says."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -112,6 +114,31 @@ def test_the_document_is_made_without_a_warning(capsys: Any) -> None:
     document.document.cache_clear()
     document.document()
     assert capsys.readouterr().err == ""
+
+
+def test_two_first_visitors_do_not_make_the_document_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """drf-spectacular loads its extensions while it makes one, and fails where another thread has only begun to."""
+    at_work: list[int] = []
+    most: list[int] = []
+
+    def make(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        at_work.append(1)
+        most.append(len(at_work))
+        time.sleep(0.05)
+        at_work.pop()
+        return {}
+
+    monkeypatch.setattr(document.SchemaGenerator, "get_schema", make)
+    document.document.cache_clear()
+    try:
+        with ThreadPoolExecutor(2) as visitors:
+            assert [made.result() for made in [visitors.submit(document.document) for _ in range(2)]] == [
+                {},
+                {},
+            ]
+    finally:
+        document.document.cache_clear()
+    assert max(most) == 1
 
 
 def test_the_docs_need_nothing_from_elsewhere(client: Client) -> None:
