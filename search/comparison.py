@@ -176,8 +176,11 @@ def compare_together(
 def _of_brands(
     around: Neighbourhood, brands: Scope, scopes: Sequence[Scope], other: Condition, limit: int
 ) -> dict[Scope, Neighbours]:
-    """To look up the products of some brands takes longer than to compare them, so all of them are."""
-    if (rows_kept(brands, NOTHING) or 0) > exact_rows(brands, limit):
+    """To look up the products of some brands takes longer than to compare them, so all of them are.
+
+    Unless they are many, or something is looked up for each that is compared.
+    """
+    if other.looks_up or (rows_kept(brands, NOTHING) or 0) > exact_rows(brands, limit):
         return {}
     near = _by_products(brands, other, partial(_every, around))
     return {scope: near.within(scope).first(limit) for scope in scopes}
