@@ -190,6 +190,21 @@ def test_a_wide_filter_takes_its_part_of_the_best_if_that_is_enough(drills: list
 
 
 @pytest.mark.django_db
+def test_of_several_words_a_filter_keeps_whatever_has_the_rarest(
+    drills: list[int], tools: Scope, make_product: MakeProduct
+) -> None:
+    """What is best for it in the whole catalogue says little of what a filter leaves."""
+    for number in range(3):
+        make_product(f"Lamp {number}")
+    refresh_terms()
+    Product.objects.update(category=tools.category_ids and tools.category_ids[0])
+    Term.objects.filter(lexeme="drill").update(best_product_ids=drills[4:])
+    with patch.multiple("search.lexical", share_of=lambda kept: 0.9, ENOUGH=1):
+        (found,) = found_within([tools], "drill lamp", 10)
+    assert drills[0] in found
+
+
+@pytest.mark.django_db
 def test_what_is_left_out_is_not_denied(drills: list[int]) -> None:
     def is_complete(limit: int) -> bool:
         (found,) = keyword_candidates(analyse(parse("drill "), "drill"), [Scope()], limit)
