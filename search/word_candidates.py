@@ -74,7 +74,7 @@ def best_candidates(query: LexicalQuery) -> Condition | None:
     known = [way[0] for way in rarest.ways if len(way) == 1 and way[0].has_best]
     unknown = [way for way in rarest.ways if way != known[:1]]
     # What has two common ways to write the word may be better than what is best for either.
-    if len(known) != 1 or documents_of(unknown) > FEW_CANDIDATES:
+    if not known or documents_of(unknown) > FEW_CANDIDATES:
         return None
     where = Condition(_BEST_SQL, (known[0].text, NEWEST))
     found = [*(f"({phrase_sql(way)})" for way in unknown), *_together(others)]

@@ -13,6 +13,7 @@ from catalog.models import Product
 from search.benchmarks import report, retrieval, scratch, workload
 from search.models import SearchLog
 from search.scope import Scope
+from search.terms import refresh_terms
 
 NAME = "nearshelf_benchmark_test"
 SEMANTIC_KEYS = {
@@ -119,3 +120,12 @@ def test_the_plot_has_a_mark_for_each_filter_and_contestant():
     root = ElementTree.fromstring(report.plot(measured))
     marks = [one for one in root.iter("{http://www.w3.org/2000/svg}circle") if one.get("r") == "4"]
     assert len(marks) == 2 * 2 * 2
+
+
+@pytest.mark.django_db
+def test_very_common_words_are_words_that_the_index_has(make_product):
+    for _ in range(2):
+        make_product("Drill for the wall")
+    make_product("Wall")
+    refresh_terms()
+    assert workload.common_words() == ["wall", "drill"]

@@ -10,12 +10,19 @@ from search.analysis import analyse
 from search.engine import search_products
 from search.lexical import keyword_candidates
 from search.lexical_query import Group, Lexeme
-from search.models import Term
+from search.merchandising import book
+from search.models import Synonym, Term
 from search.parsing import parse
 from search.query import Mode, SearchQuery
 from search.scope import Scope
 from search.terms import refresh_terms
-from search.word_candidates import CANDIDATE_BUDGET, FEW_CANDIDATES, NEXT_TO_NOTHING, candidate_sql
+from search.word_candidates import (
+    CANDIDATE_BUDGET,
+    FEW_CANDIDATES,
+    NEXT_TO_NOTHING,
+    best_candidates,
+    candidate_sql,
+)
 from tests.search.plans import plans
 
 MakeProduct = Callable[..., Product]
@@ -151,10 +158,56 @@ def test_a_product_that_lost_a_common_word_or_is_hidden_is_not_found_by_it(drill
 def test_what_has_several_very_common_words_is_among_the_best(
     drills: list[int], make_product: MakeProduct
 ) -> None:
-    both = make_product(f"Drill lamp{' with a case and a handle' * 9}").pk
+    """However little each of them weighs in it."""
+    for _ in range(4):
+        make_product("Handle")
+    both = make_product(f"Drill with a handle{' and a red lamp' * 9}").pk
     refresh_terms()
-    assert best("drill", 2) == drills[:2]
+    assert both not in [*(kept("drill") or ()), *(kept("handl") or ())]
     assert best("drill handle", 2)[0] == both
+
+
+@pytest.mark.django_db
+def test_what_has_all_but_the_rarest_of_the_very_common_words_is_among_the_best(
+    drills: list[int], make_product: MakeProduct
+) -> None:
+    for _ in range(4):
+        make_product("Socket")
+    for name in ("Bench", "Vice"):
+        for _ in range(6):
+            make_product(name)
+    others = make_product("Vice for a bench").pk
+    refresh_terms()
+    assert best("socket bench vice", 1) == [others]
+
+
+@pytest.mark.django_db
+def test_a_rare_way_to_say_a_very_common_word_finds_all_that_have_it(
+    drills: list[int], make_product: MakeProduct
+) -> None:
+    Synonym.objects.create(term="drill", means="borer")
+    book.forget()
+    borer = make_product("Borer").pk
+    refresh_terms()
+    assert borer in best("drill", 3)
+
+
+@pytest.mark.django_db
+def test_the_best_are_asked_for_only_where_they_tell_the_result(drills: list[int]) -> None:
+    def asked(text: str) -> bool:
+        return best_candidates(analyse(parse(f"{text} "), text)) is not None
+
+    assert asked("drill")
+    assert asked("drill lamp")
+    assert not asked("gnat")  # no product has it
+    assert not asked('drill "a case"')  # what has the phrase is few
+    with patch("search.word_candidates.WORTH_PARTING", 100):
+        assert asked("drill")
+        assert not asked("drill lamp")
+    # What has two ways to write a word may be better than what is best for either.
+    Synonym.objects.create(term="drill", means="lamp")
+    book.forget()
+    assert not asked("drill")
 
 
 @pytest.mark.django_db
