@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from operator import add
 
-import numpy as np
-
 from search.neighbourhood import Neighbourhood
 from search.outlook import Outlook
 from search.scope import NOTHING, Condition, Scope
@@ -84,14 +82,14 @@ def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int)
     """Compare what seems to hold the nearest, and then what can hold nearer ones, until nothing is left that can.
 
     Samples may miss a few products among many that are unlike them. Where these are near, they are among the nearest of
-    all, too.
+    all, too. What can hold nothing that is near enough counts as compared.
     """
     if (outlook := around.outlook(scope)) is None:
         return _exact(around, scope.condition("e") & other, limit)
     rest = scope.without("category").condition("e") & other
-    compared = np.zeros(len(outlook.categories), dtype=np.bool_)
-    likely = outlook.likely(limit) | outlook.holding(around.nearest_categories)
-    found, expected = _new(around, outlook, likely, compared, rest, limit), limit
+    holding = outlook.holding(around.nearest_categories)
+    compared = ~(outlook.within_reach(around.floor) | holding)
+    found, expected = _new(around, outlook, outlook.likely(limit) | holding, compared, rest, limit), limit
     while len(found) < limit and not compared.all():
         expected *= 4
         found += _new(around, outlook, outlook.likely(expected), compared, rest, limit)
@@ -121,13 +119,14 @@ def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbo
     vector, are those of the rows found. Without the cast of `VectorSpace.distance` no HNSW index can be meant, and a
     seventh of the time is saved.
     """
+    near = where & around.near_enough
     *columns, prices = fetch_columns(
         PRICED_COLUMNS,
         "SELECT e.product_id, found.distance, e.category_id, e.price::float8 FROM"
         " (SELECT e.ctid AS place, e.vector <=> %s::halfvec AS distance"
-        f" FROM {around.space.table} AND {where.sql} ORDER BY distance LIMIT %s) AS found"
+        f" FROM {around.space.table} AND {near.sql} ORDER BY distance LIMIT %s) AS found"
         " JOIN embeddings_productembedding AS e ON e.ctid = found.place ORDER BY found.distance, e.product_id DESC",
-        (around.literal, *where.params, limit),
+        (around.literal, *near.params, limit),
         EXACT_SETTINGS,
         is_prepared=not where.looks_up,
     )
@@ -136,11 +135,12 @@ def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbo
 
 def _every(around: Neighbourhood, where: Condition) -> PricedNeighbours:
     """Compare all rows `e` that satisfy a condition, which are few: all of them, nearest first."""
+    near = where & around.near_enough
     *columns, prices = fetch_columns(
         PRICED_COLUMNS,
         "SELECT e.product_id, e.vector <=> %s::halfvec, e.category_id, e.price::float8"
-        f" FROM {around.space.table} AND {where.sql}",
-        (around.literal, *where.params),
+        f" FROM {around.space.table} AND {near.sql}",
+        (around.literal, *near.params),
         EXACT_SETTINGS,
     )
     return NOBODY_PRICED + PricedNeighbours(as_neighbours(*columns), prices)

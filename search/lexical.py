@@ -22,6 +22,8 @@ from search.word_candidates import FEW_CANDIDATES, best_candidates, candidate_sq
 # Filters that keep such a share of the catalogue are likely to keep enough of the best products of a common word.
 WIDE_SHARE = 0.5
 ENOUGH = 500
+# So many products are put in order here, which takes less than PostgreSQL needs to find the best for each scope.
+ORDERED_HERE = 10_000
 
 
 @dataclass(frozen=True)
@@ -107,19 +109,29 @@ def _found(
     parts += _by_codes(query, condition, beside)
     if not parts:
         return [NO_MATCHES] * len(scopes)
-    are_few = best is None and 0 < most_candidates(query) <= FEW_CANDIDATES
+    most = most_candidates(query) if best is None else 0  # 0: unknown
+    are_ordered_here = 0 < most <= ORDERED_HERE
     found, scores, exact, *others = fetch_columns(
         (Kind.ID, Kind.FLOAT, Kind.FLAG, *(Kind.FLAG for _ in marks), *values.kinds),
-        *(_all_of(parts) if are_few else _best_of(parts, len(marks), len(values.columns), limit)),
+        *(_all_of(parts) if are_ordered_here else _best_of(parts, len(marks), len(values.columns), limit)),
         GIN_SETTINGS,
-        # Where words find many, a filter that keeps few is served by an index of its own.
-        is_prepared=are_few or best is not None or all(scope.is_open for scope in scopes),
+        is_prepared=best is not None or _are_found_by_words(most, scopes),
     )
     values.learn(found, others[len(marks) :])
     matches, rows = _best_first(found, scores, exact)
     if not marks:
         return [matches.first(limit)]
     return [matches.at(np.flatnonzero(here[rows])).first(limit) for here in others[: len(marks)]]
+
+
+def _are_found_by_words(most: int, scopes: Sequence[Scope]) -> bool:
+    """Whether the index on words is the best way to `most` products (0: unknown) within scopes.
+
+    A filter that keeps fewer than words find is served by an index of its own.
+    """
+    if 0 < most <= FEW_CANDIDATES or all(scope.is_open for scope in scopes):
+        return True
+    return 0 < most <= max(rows_kept(scope, NOTHING) or most for scope in scopes)
 
 
 def _words_of(query: LexicalQuery) -> Condition:

@@ -6,28 +6,43 @@ from functools import cached_property
 from django.conf import settings
 
 from search.outlook import Outlook, samples_of
-from search.scope import Scope
+from search.scope import NOTHING, Condition, Scope
 from search.selectivity import categories_hold, exact_rows
-from search.vectors import Neighbours, PricedNeighbours, Vector, VectorSpace, vector_literal
-from search.walk import SURPLUS, filtered_stride, walk
+from search.vectors import LEAST_COSINE, Neighbours, PricedNeighbours, Vector, VectorSpace, vector_literal
+from search.walk import filtered_stride, walk
 
 # Whether a query fits categories is seen from so many of the nearest.
 FEW = 40
 # The categories of so many are always compared.
 NEAR = 100
+# The graph does not offer the nearest first, so this many times as many as are asked for must be within.
+SURPLUS = 1.25
 
 
 class Neighbourhood:
     """What lies around a query's vector.
 
     The nearest few, the many of one stride of a walk under a filter, and where within categories the nearest can be.
+    Nothing with a cosine below `floor` is looked for.
     """
 
-    def __init__(self, space: VectorSpace, vector: Vector) -> None:
+    def __init__(self, space: VectorSpace, vector: Vector, floor: float = LEAST_COSINE) -> None:
         self.space = space
         self.literal = vector_literal(vector)
+        self.floor = floor
         self._vector = vector
         self._outlooks: dict[Scope, Outlook] = {}
+
+    @property
+    def near_enough(self) -> Condition:
+        """What rows `e` that are compared must satisfy to be looked for.
+
+        In a category that has little to do with a query, most are too far, and to put some hundreds in order and read
+        their columns takes as long as to compare them.
+        """
+        if self.floor <= LEAST_COSINE:
+            return NOTHING
+        return Condition("(e.vector <=> %s::halfvec) <= %s", (self.literal, 1.0 - self.floor))
 
     def outlook(self, scope: Scope) -> Outlook | None:
         """Where the nearest within a scope's categories can be.

@@ -199,6 +199,7 @@ def _semantic_candidates(
 ) -> list[Neighbours]:
     """What is near enough in meaning. A part number that the catalogue has means nothing but itself."""
     found = dict.fromkeys(scopes, NOBODY)
+    floor = plan.configuration.semantic_floor
     wide = [
         scope
         for scope, worded in zip(scopes, matches, strict=True)
@@ -206,9 +207,10 @@ def _semantic_candidates(
     ]
     if encoded is not None:
         phrases, exclusions = plan.lexical.required("x"), plan.lexical.refused("x")
-        near = nearest_in_each(*encoded, wide, _semantic_depth(plan), exclusions, required=phrases)
+        near = nearest_in_each(
+            *encoded, wide, _semantic_depth(plan), exclusions, required=phrases, floor=floor
+        )
         found |= zip(wide, near, strict=True)
-    floor = plan.configuration.semantic_floor
     return [near.first(int(np.count_nonzero(near.cosines >= floor))) for near in found.values()]
 
 

@@ -24,8 +24,8 @@ from search.side_by_side import side_by_side
 from search.similarities import Similarities
 from search.statements import GIN_SETTINGS, Kind, fetch_columns, fetch_together
 from search.trace import Route, stage, took
-from search.vectors import NOBODY, Neighbours, Vector, VectorSpace
-from search.walk import LONGEST_STRIDE, SURPLUS, filtered_stride, walk
+from search.vectors import LEAST_COSINE, NOBODY, Neighbours, Vector, VectorSpace
+from search.walk import LONGEST_STRIDE, filtered_stride, walk
 
 # From this share on, one stride is enough: so long that this part of what should pass in it is enough.
 WIDE_SHARE = 0.25
@@ -62,12 +62,14 @@ def nearest(
     limit: int,
     constraint: Condition = NOTHING,
     exclude: Sequence[int] = (),
+    floor: float = LEAST_COSINE,
 ) -> Neighbours:
     """The `limit` nearest active products within `scope`, best first.
 
-    `constraint` speaks of a product `x`; `exclude` are product ids that may not appear.
+    `constraint` speaks of a product `x`; `exclude` are product ids that may not appear. What has a cosine below
+    `floor` need not be found.
     """
-    (found,) = nearest_in_each(space, vector, [scope], limit, constraint, exclude)
+    (found,) = nearest_in_each(space, vector, [scope], limit, constraint, exclude, floor=floor)
     return found
 
 
@@ -80,6 +82,7 @@ def nearest_in_each(
     constraint: Condition = NOTHING,
     exclude: Sequence[int] = (),
     required: Condition = NOTHING,
+    floor: float = LEAST_COSINE,
 ) -> list[Neighbours]:
     """The nearest within each of several scopes; see `nearest`. Rows of the same categories are compared once.
 
@@ -94,7 +97,7 @@ def nearest_in_each(
         took(Route.EXACT)
         return found
     other = _constrained(constraint & required, exclude)
-    around = Neighbourhood(space, vector)
+    around = Neighbourhood(space, vector, floor)
     # Many have what is required, so that only the filters can make few of them.
     narrowing = NOTHING if required.sql else constraint
     ways = {scope: _way(around, scope, narrowing, other, limit) for scope in scopes}
@@ -288,7 +291,7 @@ def _is_better_compared(around: Neighbourhood, scope: Scope, limit: int, share: 
     if (outlook := around.outlook(scope)) is None:
         return False
     stride, taken = _length_of_walk(limit, share, is_open=False)
-    rows = outlook.rows_in(outlook.likely(limit))
+    rows = outlook.rows_in(outlook.likely(limit) & outlook.within_reach(around.floor))
     return rows <= ROWS_FOR_A_STEP * max(stride, taken / max(share, 1e-6))
 
 
@@ -304,7 +307,6 @@ def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
     if share < WIDE_SHARE:
         taken = FILTERED_MARGIN + math.ceil(share * settings.SEARCH_FILTERED_ROWS)
         return min(LONGEST_STRIDE, filtered), max(limit, taken)
-    wanted = math.ceil(SURPLUS * limit)
-    stride = max(wanted / share / STRIDE_YIELD, min(filtered, usual / share))
+    stride = max(limit / share / STRIDE_YIELD, min(filtered, usual / share))
     stride = min(LONGEST_STRIDE, math.ceil(stride))
-    return stride, max(wanted, math.ceil(STRIDE_YIELD * share * stride))
+    return stride, max(limit, math.ceil(STRIDE_YIELD * share * stride))

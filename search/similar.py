@@ -22,7 +22,7 @@ from search.scope import Scope, resolve
 from search.semantic import nearest
 from search.stopwatch import Stopwatch
 from search.turns import turns
-from search.vectors import Vector, VectorSpace, read_vectors
+from search.vectors import LEAST_COSINE, Vector, VectorSpace, read_vectors
 
 # MMR chooses among this many times the products that are shown.
 DIVERSITY_POOL = 5
@@ -160,7 +160,8 @@ def _weighted_sum(weights: dict[int, float], vectors: dict[int, Vector]) -> Vect
 
 
 def _by_vector(space: VectorSpace, vector: Vector, wanted: _Wanted) -> Found:
-    found = nearest(space, vector, wanted.scope, wanted.pool, exclude=wanted.exclude)
+    floor = wanted.min_score or LEAST_COSINE
+    found = nearest(space, vector, wanted.scope, wanted.pool, exclude=wanted.exclude, floor=floor)
     scores = fusion.normalise_semantic(found.cosines)
     scored = zip(found.product_ids.tolist(), scores.tolist(), strict=True)
     kept = [(pk, score) for pk, score in scored if score >= wanted.min_score]

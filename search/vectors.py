@@ -14,6 +14,8 @@ from search.statements import Flags, Floats, Ids, Kind, fetch_columns, id_array
 
 Vector = npt.NDArray[np.float32]
 
+LEAST_COSINE = -1.0
+
 
 @dataclass(frozen=True)
 class VectorSpace:

@@ -9,8 +9,6 @@ from search.vectors import PRICED_COLUMNS, PricedNeighbours, VectorSpace, as_nei
 # Under a filter the graph is walked in strides that are longer by this: as right with a third fewer rows.
 FILTERED_STRIDE = 3
 LONGEST_STRIDE = 1000  # pgvector allows no longer one
-# The graph does not offer the nearest first: under a filter, so many times as many must pass as are asked for.
-SURPLUS = 1.25
 
 SETTINGS = {
     "jit": "off",

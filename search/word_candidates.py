@@ -11,7 +11,7 @@ from search.scope import Condition
 # relevant (docs/relevance.md).
 CANDIDATE_BUDGET = 1_000
 NEXT_TO_NOTHING = 200
-# So many are put in order by who asks, where that takes less than in PostgreSQL.
+# Where words find so few, there is but one good way to look for them.
 FEW_CANDIDATES = 3_000
 # Of a word that more products have, those that have another one too are worth looking up apart, for which the index
 # reads the long lists of the others.

@@ -92,6 +92,29 @@ def test_only_parts_that_can_hold_the_nearest_are_compared(
         assert found.product_ids.tolist() == _right(vectors, vectors[pk], scope, 5)
 
 
+def test_parts_that_can_hold_nothing_near_enough_are_not_compared(
+    model: EmbeddingModel, vectors: dict[int, Vector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+    whole = Outlook.condition
+
+    def noted(self: Outlook, parts: Any) -> Condition:
+        compared.extend(pk for part in np.flatnonzero(parts) for pk in self.categories[part])
+        return whole(self, parts)
+
+    monkeypatch.setattr(Outlook, "condition", noted)
+    monkeypatch.setattr("search.neighbourhood.NEAR", PRODUCTS_OF_A_KIND // 2)
+    space, (pk, vector) = VectorSpace.of(model), next(iter(vectors.items()))
+    scope = resolve(Filters(categories=("left",)))
+    found = nearest(space, vector, scope, 200, floor=0.3)
+    # The department itself has no products, so that no sample tells what it holds.
+    assert compared == [Product.objects.get(pk=pk).category_id, Category.objects.get(slug="left").pk]
+    assert set(found.product_ids.tolist()) == set(_right(vectors, vector, scope, PRODUCTS_OF_A_KIND))
+    compared.clear()
+    assert len(nearest(space, vector, scope, 200)) == 200
+    assert len(compared) > 3
+
+
 @pytest.mark.parametrize("limit", [5, 50, 200])
 @pytest.mark.parametrize(
     "filters",

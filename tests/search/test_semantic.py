@@ -72,6 +72,20 @@ def test_either_way_finds_the_nearest_under_every_filter(
         assert nearest(space, vector, scope, 20).cosines == pytest.approx(best, abs=1e-5)
 
 
+def test_what_is_not_near_enough_is_left_out_of_what_is_compared(
+    space: VectorSpace, vector: Vector, settings: Any
+) -> None:
+    settings.SEARCH_EXACT_ROWS = 10_000
+    for scope in scopes():
+        everything = nearest(space, vector, scope, 100)
+        floor = float(everything.cosines[len(everything) // 2]) - 1e-6
+        found = nearest(space, vector, scope, 100, floor=floor)
+        near = everything.at(np.flatnonzero(everything.cosines >= floor))
+        assert 0 < len(near) < len(everything)
+        assert found.first(len(near)).product_ids.tolist() == near.product_ids.tolist()
+        assert len(found) == len(near) or scope.is_open  # a walk brings as many as are asked for
+
+
 def test_a_search_of_everything_walks_the_index(space: VectorSpace, vector: Vector) -> None:
     (plan,) = plans(lambda: nearest(space, vector, Scope(), 20))
     assert f"using {INDEX}" in plan
@@ -173,6 +187,12 @@ def test_where_few_of_a_category_have_the_price_its_rows_are_compared_again(
         assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
     sent = plans(lambda: nearest_in_each(space, vector, [cheap, kitchen], 5))
     assert len([plan for plan in sent if "embedding_searchable" in plan]) == 2
+    # Unless nothing else is near enough.
+    floor = float(nearest(space, vector, kitchen, 4).cosines[-1]) - 1e-6
+    sent = plans(lambda: found.extend(nearest_in_each(space, vector, [cheap, kitchen], 5, floor=floor)))
+    assert len([plan for plan in sent if "embedding_searchable" in plan]) == 1
+    assert found[3].product_ids.tolist() == found[1].product_ids[:4].tolist()
+    assert set(found[2].product_ids.tolist()) < set(found[0].product_ids.tolist())
 
 
 @pytest.mark.usefixtures("many_rows")

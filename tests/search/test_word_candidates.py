@@ -1,9 +1,12 @@
 """Which products a query's words find."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.db import connection
 
 from catalog.models import Category, Product
 from search.analysis import analyse
@@ -255,6 +258,40 @@ def test_of_several_words_a_filter_keeps_whatever_has_the_rarest(
     with patch.multiple("search.lexical", share_of=lambda kept: 0.9, ENOUGH=1):
         (found,) = found_within([tools], "drill lamp", 10)
     assert drills[0] in found
+
+
+@pytest.mark.django_db
+def test_many_products_are_put_in_order_here_or_in_the_database(drills: list[int], tools: Scope) -> None:
+    Term.objects.update(best_product_ids=None)
+    scopes = [tools, Scope(), Scope(price_max=Decimal(1))]
+    here = found_within(scopes, "drill case", 3)
+    with patch("search.lexical.ORDERED_HERE", 0):
+        assert found_within(scopes, "drill case", 3) == here
+    assert set(here[0]) == set(drills[4:])
+    assert len(here[1]) == 3
+    assert here[2] == []
+
+
+@pytest.mark.django_db
+def test_the_way_to_many_products_depends_on_how_many_a_filter_keeps(drills: list[int], tools: Scope) -> None:
+    """An index on words is read for all that words find; a filter that keeps fewer has an index of its own."""
+    Term.objects.update(best_product_ids=None)
+
+    def is_planned_anew(kept: int | None) -> bool:
+        sent: list[str] = []
+
+        def record(execute: Any, sql: str, *rest: Any) -> Any:
+            sent.append(sql)
+            return execute(sql, *rest)
+
+        with patch("search.lexical.rows_kept", return_value=kept), connection.execute_wrapper(record):
+            found_within([tools], "drill case", 3)
+        return any("lexical_weights" in sql for sql in sent)
+
+    with patch("search.lexical.FEW_CANDIDATES", 3):
+        assert is_planned_anew(2)
+        assert not is_planned_anew(100)
+    assert not is_planned_anew(2)  # words find few
 
 
 @pytest.mark.django_db
