@@ -28,7 +28,7 @@ _GAPS = ("missing", "pending", "stale", "processing", "failed")
 # LEFT JOIN.
 _INSERT_SQL = """
 WITH wanting AS (
-    SELECT p.id, {digest} AS digest, p.category_id, p.price, p.is_active
+    SELECT p.id, {digest} AS digest, p.category_id, p.price, p.is_active, p.brand
     FROM catalog_product AS p {category}
     JOIN embeddings_embeddingmodel AS m ON m.id = %s
     WHERE p.id > %s AND p.id <= %s AND {condition} AND NOT EXISTS (
@@ -37,19 +37,19 @@ WITH wanting AS (
     FOR SHARE OF {locked} SKIP LOCKED
 )
 INSERT INTO embeddings_productembedding
-    (product_id, model_id, wanted_digest, category_id, price, is_active, priority)
-SELECT id, %s, digest, category_id, price, is_active, 1 FROM wanting
+    (product_id, model_id, wanted_digest, category_id, price, is_active, brand, priority)
+SELECT id, %s, digest, category_id, price, is_active, brand, 1 FROM wanting
 ON CONFLICT DO NOTHING
 """
 
 _WRONG_SQL = """
-    (e.wanted_digest <> {digest} OR e.is_active <> p.is_active
+    (e.wanted_digest <> {digest} OR e.is_active <> p.is_active OR e.brand <> p.brand
         OR e.category_id IS DISTINCT FROM p.category_id OR e.price IS DISTINCT FROM p.price)
 """
 
 _MEND_SQL = """
 WITH wrong AS (
-    SELECT e.id, {digest} AS digest, p.category_id, p.price, p.is_active
+    SELECT e.id, {digest} AS digest, p.category_id, p.price, p.is_active, p.brand
     FROM embeddings_productembedding AS e
     JOIN catalog_product AS p ON p.id = e.product_id {category}
     JOIN embeddings_embeddingmodel AS m ON m.id = e.model_id
@@ -58,7 +58,7 @@ WITH wrong AS (
 )
 UPDATE embeddings_productembedding AS e
 SET wanted_digest = w.digest, category_id = w.category_id, price = w.price, is_active = w.is_active,
-    attempts = 0, last_error = '', lease_until = NULL, priority = 1,
+    brand = w.brand, attempts = 0, last_error = '', lease_until = NULL, priority = 1,
     next_attempt_at = statement_timestamp(), wanted_at = statement_timestamp()
 FROM wrong AS w WHERE w.id = e.id
 """

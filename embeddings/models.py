@@ -162,8 +162,8 @@ class ProductEmbedding(models.Model):
     """The vector of one product under one model, and what is known of its making.
 
     It is a side table so that a change of price never touches the HNSW graph. Triggers write `wanted_digest`
-    and the copies of the columns that filters need (`category`, `price`, `is_active`); the pipeline writes the
-    rest.
+    and the copies of the columns that filters need (`category`, `price`, `is_active`, `brand`); the pipeline writes
+    the rest.
     """
 
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="embeddings", db_index=False)
@@ -197,6 +197,7 @@ class ProductEmbedding(models.Model):
     )
     price = models.DecimalField(max_digits=12, decimal_places=2, null=True, editable=False)
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
+    brand = models.CharField(max_length=120, blank=True, default="", db_default="", editable=False)
 
     objects = ProductEmbeddingQuerySet.as_manager()
 
@@ -223,6 +224,12 @@ class ProductEmbedding(models.Model):
             models.Index(
                 fields=["model", "category"],
                 name="embedding_searchable",
+                condition=Q(is_active=True, vector__isnull=False),
+            ),
+            # The same for brands.
+            models.Index(
+                fields=["model", "brand"],
+                name="embedding_brand",
                 condition=Q(is_active=True, vector__isnull=False),
             ),
             models.Index(fields=["model", "category"], name="embedding_category"),

@@ -47,7 +47,7 @@ class Neighbourhood:
     def outlook(self, scope: Scope) -> Outlook | None:
         """Where the nearest within a scope's categories can be.
 
-        None where it has none or asks for brands, which rows do not know, and where they are compared in no time.
+        None where it has none or asks for brands, which samples do not know, and where they are compared in no time.
         """
         if scope.category_ids is None or scope.brands or categories_hold(scope) <= exact_rows(scope):
             return None

@@ -38,8 +38,6 @@ WALK_PATIENCE = 1.2
 WIDE_PATIENCE = 3
 # A row that a walk comes by takes as long as so many that are compared one after the other.
 ROWS_FOR_A_STEP = 6
-# From this share on, a brand is looked up for each row instead of hashing the ids of its products.
-LOOK_UP_SHARE = 0.25
 # A query fits categories where its nearest products of all hold at least this part of the share that the categories
 # hold of the catalogue. Where those are at least so much of the nearest, they are taken from them.
 FIT = 0.5
@@ -120,7 +118,7 @@ class _Search:
     def found(self) -> dict[Scope, Neighbours]:
         """The nearest within each scope. For the sets of facets the graph is walked while rows are compared.
 
-        Those with brands are looked up product by product, and those without lie elsewhere.
+        Rows of brands lie elsewhere than those of categories.
         """
         first = next(iter(self.ways), None)
         apart: dict[tuple[bool, bool], list[Scope]] = defaultdict(list)
@@ -253,23 +251,6 @@ def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:
     return other
 
 
-def _walked(scope: Scope, share: float) -> Condition:
-    """The filters on the rows `e` that a walk comes by.
-
-    Where brands hold many products they are looked up for those rows, in five microseconds each; where few, the ids
-    of all of their products are hashed first, and IS TRUE keeps the planner from making a join of it.
-    """
-    where = scope.without("brand").condition("e")
-    if scope.brands:
-        where &= Condition(
-            "(SELECT b.brand = ANY(%s::text[]) FROM catalog_product AS b WHERE b.id = e.product_id)"
-            if share > LOOK_UP_SHARE
-            else "(e.product_id IN (SELECT b.id FROM catalog_product AS b WHERE b.brand = ANY(%s::text[]))) IS TRUE",
-            (list(scope.brands),),
-        )
-    return where
-
-
 def _by_index(around: Neighbourhood, scope: Scope, other: Condition, limit: int, share: float) -> Neighbours:
     """Walk the HNSW graph until enough rows have passed the filters, then put them in order.
 
@@ -277,7 +258,7 @@ def _by_index(around: Neighbourhood, scope: Scope, other: Condition, limit: int,
     them. Where that takes several times as long as it should, what is kept lies far from the vector, and nothing is
     returned: the graph would be walked almost to its end.
     """
-    where = _walked(scope, share) & other
+    where = scope.condition("e") & other
     is_open = scope.is_open and not other.sql
     stride, taken = _length_of_walk(limit, share, is_open)
     patience = WIDE_PATIENCE if share >= WIDE_SHARE and scope.category_ids is None else WALK_PATIENCE

@@ -2,8 +2,18 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations
 
-from embeddings.triggers import COPY_FUNCTION_SQL, DROP_COPY_FUNCTION_SQL
+from embeddings.triggers import DROP_COPY_FUNCTION_SQL
 
+COPY_FUNCTION_SQL = """
+CREATE OR REPLACE FUNCTION public.embeddings_copy_filter_columns() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE public.embeddings_productembedding
+    SET category_id = NEW.category_id, price = NEW.price, is_active = NEW.is_active
+    WHERE product_id = NEW.id;
+    RETURN NULL;
+END
+$$;
+"""
 
 class Migration(migrations.Migration):
     """Changes of a price are copied by a function that does nothing else."""

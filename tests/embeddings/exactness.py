@@ -62,8 +62,9 @@ def assert_digests_and_copies() -> None:
     found = {(row.product_id, row.model_id): row.wanted_digest for row in rows}
     assert found == wanted
     for row in rows:
-        copies = (row.category_id, row.price, row.is_active)
-        assert copies == (row.product.category_id, row.product.price, row.product.is_active)
+        product = row.product
+        copies = (row.category_id, row.price, row.is_active, row.brand)
+        assert copies == (product.category_id, product.price, product.is_active, product.brand)
 
 
 def assert_exact(encoder: Encoder) -> None:

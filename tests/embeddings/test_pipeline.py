@@ -125,9 +125,12 @@ def test_what_the_encoder_does_not_read_re_embeds_nothing(
 def test_filter_copies_follow_the_product(make_product: Any, make_category: Any) -> None:
     product = make_product()
     category = make_category("Garden")
-    Product.objects.filter(pk=product.pk).update(price="1.25", category=category, is_active=False)
+    Product.objects.filter(pk=product.pk).update(
+        price="1.25", category=category, is_active=False, brand="Oakley"
+    )
     found = row(product)
     assert (str(found.price), found.category_id, found.is_active) == ("1.25", category.pk, False)
+    assert found.brand == "Oakley"
     assert found.status == "inactive"
 
 

@@ -240,6 +240,16 @@ def test_a_filter_that_keeps_little_does_not(space: VectorSpace, vector: Vector)
         assert not any(INDEX in plan for plan in plans(partial(nearest, space, vector, scope, 20)))
 
 
+def test_rows_with_vectors_know_their_brands(space: VectorSpace, vector: Vector, settings: Any) -> None:
+    of_brand = scopes()[2]
+    for exact_rows, index in ((10_000, "embedding_brand"), (0, INDEX)):
+        settings.SEARCH_EXACT_ROWS = exact_rows
+        first, *_ = [plan for plan in plans(partial(nearest, space, vector, of_brand, 2)) if "vector" in plan]
+        assert index in first
+        assert "brand" in first
+        assert "catalog_product" not in first
+
+
 def test_a_price_or_brand_is_found_by_an_index_of_the_catalogue(space: VectorSpace, vector: Vector) -> None:
     for scope in scopes()[2:4]:
         found = plans(partial(nearest, space, vector, scope, 20))
