@@ -27,6 +27,8 @@ from search.trace import Route, stage, took
 from search.vectors import LEAST_COSINE, NOBODY, Neighbours, Vector, VectorSpace
 from search.walk import LONGEST_STRIDE, filtered_stride, walk
 
+# Half of the walks that may pass by some of the nearest lead elsewhere: so many times as many rows are compared.
+PASSED_BY_FACTOR = 3
 # From this share on, one stride is enough: so long that this part of what should pass in it is enough.
 WIDE_SHARE = 0.25
 STRIDE_YIELD = 0.8
@@ -215,7 +217,7 @@ def _nearest_of_those(
 def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Condition, limit: int) -> _Way:
     kept = rows_kept(scope, constraint)
     share = share_of(kept)
-    if kept is not None and kept <= exact_rows(scope, limit):
+    if kept is not None and kept <= _rows_to_compare(around, scope, limit, share):
         return _Way(True, share)
     # What is looked up for each row that is compared takes ten times as long as comparing it.
     if not other.looks_up and _is_better_compared(around, scope, limit, share):
@@ -227,6 +229,14 @@ def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Cond
     if near < FIT * share_of(rows_kept(unbranded, constraint)):
         return _Way(True, share)  # the graph leads elsewhere
     return _Way(False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
+
+
+def _rows_to_compare(around: Neighbourhood, scope: Scope, limit: int, share: float) -> float:
+    """Up to how many rows of a scope comparing all of them is best."""
+    usual = exact_rows(scope, limit)
+    if not _may_be_passed_by(around, scope, share):
+        return usual
+    return max(usual, PASSED_BY_FACTOR * exact_rows(scope))
 
 
 def _may_be_passed_by(around: Neighbourhood, scope: Scope, share: float) -> bool:

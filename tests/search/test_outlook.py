@@ -256,6 +256,10 @@ def test_what_a_walk_passes_by_is_found_where_such_prices_are_at_home(
     monkeypatch.setattr(semantic, "_by_index", past_the_nearest)
     with tracing() as trace:
         assert nearest(space, vector, dear, 20).product_ids.tolist() == right
+    assert trace.route is Route.EXACT
+    monkeypatch.setattr(semantic, "PASSED_BY_FACTOR", 1)  # as where a walk takes less
+    with tracing() as trace:
+        assert nearest(space, vector, dear, 20).product_ids.tolist() == right
     assert trace.route is Route.INDEX
     monkeypatch.setattr(comparison, "LIKELIEST_ROWS", 0)
     assert _recall(nearest(space, vector, dear, 20).product_ids, right) == 0.75
