@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from search.lexical_query import Group, LexicalQuery, documents_of, phrase_sql
 from search.scope import Condition
+from search.terms import BEST_KEPT
 
 # Products that words find by themselves; more common words find those that have all of these, and else only add to the
 # score. Where rare words find next to nothing, a common one may find more. A budget of 3,000 finds no more of what is
@@ -13,9 +14,9 @@ CANDIDATE_BUDGET = 1_000
 NEXT_TO_NOTHING = 200
 # Where words find so few, there is but one good way to look for them.
 FEW_CANDIDATES = 3_000
-# Of a word that more products have, those that have another one too are worth looking up apart, for which the index
-# reads the long lists of the others.
-WORTH_PARTING = 15_000
+# The best of a word, and what has another one too, are scored instead of all that has it where they are expected to be
+# at most such a share of it: to find them the index reads the long lists of the others, and the table by many ids.
+PARTING_SHARE = 0.65
 # What came since the best of each very common word were found may be among them; at most so many are looked at.
 NEWEST = 1_000
 
@@ -69,7 +70,7 @@ def best_candidates(query: LexicalQuery) -> Condition | None:
         return None
     (rarest,) = rare
     beside = " | ".join(group.sql for group in query.groups if group is not rarest)
-    if beside and rarest.documents <= WORTH_PARTING:
+    if beside and not _is_worth_parting(rarest, query):
         return None
     known = [way[0] for way in rarest.ways if len(way) == 1 and way[0].has_best]
     unknown = [way for way in rarest.ways if way != known[:1]]
@@ -85,6 +86,14 @@ def best_candidates(query: LexicalQuery) -> Condition | None:
             f"{where.sql} OR p.search_vector @@ %s::tsquery", (*where.params, " | ".join(found))
         )
     return Condition(f"({where.sql})", where.params)
+
+
+def _is_worth_parting(rarest: Group, query: LexicalQuery) -> bool:
+    """Whether few of the products with a word are expected to have another one too, were words independent."""
+    lacking = math.prod(
+        1.0 - min(1.0, group.documents / query.size) for group in query.groups if group is not rarest
+    )
+    return BEST_KEPT + rarest.documents * (1.0 - lacking) <= PARTING_SHARE * rarest.documents
 
 
 def _together(groups: Sequence[Group]) -> list[str]:

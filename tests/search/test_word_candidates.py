@@ -12,7 +12,7 @@ from catalog.models import Category, Product
 from search.analysis import analyse
 from search.engine import search_products
 from search.lexical import keyword_candidates
-from search.lexical_query import Group, Lexeme
+from search.lexical_query import Group, Lexeme, LexicalQuery
 from search.merchandising import book
 from search.models import Synonym, Term
 from search.parsing import parse
@@ -89,7 +89,7 @@ def drills(make_product: MakeProduct) -> Iterator[list[int]]:
     """Products with a word that counts as very common, those first in which it weighs most."""
     with (
         patch.multiple("search.terms", VERY_COMMON=3, BEST_KEPT=4),
-        patch.multiple("search.word_candidates", FEW_CANDIDATES=3, CANDIDATE_BUDGET=3, WORTH_PARTING=3),
+        patch.multiple("search.word_candidates", FEW_CANDIDATES=3, CANDIDATE_BUDGET=3, PARTING_SHARE=1_000),
     ):
         names = ["Drill"] + [f"Drill{' with a case and a lamp' * length}" for length in range(1, 6)]
         products = [make_product(name, sku=f"D-{place}").pk for place, name in enumerate(names)]
@@ -204,13 +204,33 @@ def test_the_best_are_asked_for_only_where_they_tell_the_result(drills: list[int
     assert asked("drill lamp")
     assert not asked("gnat")  # no product has it
     assert not asked('drill "a case"')  # what has the phrase is few
-    with patch("search.word_candidates.WORTH_PARTING", 100):
+    with patch("search.word_candidates.PARTING_SHARE", 0.1):
         assert asked("drill")
         assert not asked("drill lamp")
     # What has two ways to write a word may be better than what is best for either.
     Synonym.objects.create(term="drill", means="lamp")
     book.forget()
     assert not asked("drill")
+
+
+@pytest.mark.parametrize(
+    ("documents", "is_worth_it"),
+    [
+        ((8_000, 25_000), True),
+        ((8_000, 60_000), False),
+        ((5_500, 25_000, 25_000), False),
+        ((30_000, 40_000), True),
+    ],
+)
+def test_what_has_several_words_is_looked_up_apart_where_it_is_little(
+    documents: tuple[int, ...], is_worth_it: bool
+) -> None:
+    groups = tuple(
+        Group(f"word{place}", [([Lexeme(f"word{place}", place, number, has_best=True)], 1.0)])
+        for place, number in enumerate(documents)
+    )
+    query = LexicalQuery(groups, (), (), {}, (), 1.0, 100_000, "", ())
+    assert (best_candidates(query) is not None) is is_worth_it
 
 
 @pytest.mark.django_db
