@@ -14,7 +14,9 @@ from search.statements import Flags, fetch_columns
 from search.vectors import NOBODY, NOBODY_PRICED, PRICED_COLUMNS, Neighbours, PricedNeighbours, as_neighbours
 
 # A row's own copy of the price is looked at where the price keeps at least one of so many rows of the categories.
-PRICE_COPY_FACTOR = 30
+PRICE_COPY_FACTOR = 6
+# So much longer it takes to look up a product by its id than to read one after the other of a brand.
+LOOKING_UP = 3
 # Rows of categories are compared once for several ranges of prices where so many hold enough of each: the nearest have
 # other prices than the rest. With 1.25 times as many, a quarter of the comparisons had to be made again.
 PRICED_SURPLUS = 2.0
@@ -59,8 +61,11 @@ def _by_products(
 
 
 def _looked_up(scope: Scope, share: int, number: int) -> Condition:
-    """One of so many shares of what a scope keeps, as the catalogue's indexes find it."""
-    chosen = scope.condition("b", with_active=False)
+    """One of so many shares of what a scope keeps, as the catalogue's indexes find it.
+
+    What they say of active products is the values of categories and brands together, or the price alone of all.
+    """
+    chosen = scope.condition("b", with_active=scope.category_ids is not None or bool(scope.brands))
     if number > 1:  # products with close ids lie next to each other
         chosen &= Condition("mod(b.id / %s, %s) = %s", (IDS_TOGETHER, number, share))
     return Condition(
@@ -73,10 +78,17 @@ def looks_at_copies(scope: Scope) -> bool:
     """Whether the rows of the brands or categories asked for are looked through for what else is asked for."""
     if scope.without("category").is_open:
         return True
-    if scope.category_ids is None or scope.brands:
-        # The catalogue has an index of the brands within categories.
-        return scope.category_ids is None and bool(scope.brands)
+    if scope.brands:
+        return scope.category_ids is None and _are_many_of_brands(scope.brands, [scope])
+    if scope.category_ids is None:
+        return False
     return PRICE_COPY_FACTOR * (rows_kept(scope, NOTHING) or 0) >= categories_hold(scope)
+
+
+def _are_many_of_brands(brands: Sequence[str], scopes: Sequence[Scope]) -> bool:
+    """Whether looking up what scopes keep of some brands takes longer than reading all that these have."""
+    kept = sum(rows_kept(scope, NOTHING) or 0 for scope in scopes)
+    return LOOKING_UP * kept >= (rows_kept(Scope(brands=tuple(brands)), NOTHING) or 0)
 
 
 def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:
@@ -181,7 +193,9 @@ def _of_brands(
 
     So all of them are, unless they are many, or something is looked up for each that is compared.
     """
-    if other.looks_up or (rows_kept(brands, NOTHING) or 0) > exact_rows(brands, limit):
+    if other.looks_up or not _are_many_of_brands(brands.brands, scopes):
+        return {}
+    if (rows_kept(brands, NOTHING) or 0) > exact_rows(brands, limit):
         return {}
     near = _every(around, brands.condition("e") & other)
     return {scope: near.within(scope).first(limit) for scope in scopes}

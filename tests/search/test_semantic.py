@@ -164,6 +164,32 @@ def test_a_price_within_a_category_is_looked_at_beside_its_vectors(
     assert nearest(space, vector, scope, 20).product_ids.tolist() == by_copies.product_ids.tolist()
 
 
+def test_a_price_within_brands_is_looked_at_beside_their_vectors_or_looked_up(
+    space: VectorSpace, vector: Vector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = replace(scopes()[2], price_max=Decimal(1000))
+    found = []
+    for factor, is_looked_up in ((10, False), (0, True)):
+        monkeypatch.setattr(comparison, "LOOKING_UP", factor)  # 0: as where next to nothing has the price
+        (plan,) = [plan for plan in plans(lambda: nearest(space, vector, scope, 20)) if "vector" in plan]
+        assert ("embedding_brand" in plan, "catalog_product" in plan) == (not is_looked_up, is_looked_up)
+        found.append(nearest(space, vector, scope, 20).product_ids.tolist())
+    assert found[0] == found[1] != []
+
+
+def test_active_products_of_categories_and_brands_are_known_from_an_index_alone(
+    space: VectorSpace, vector: Vector
+) -> None:
+    tools = resolve(Filters(categories=("tools",)))
+    brand = Product.objects.exclude(brand="").filter(category_id__in=tools.category_ids or ())[0].brand
+    (plan,) = [
+        plan
+        for plan in plans(lambda: nearest(space, vector, replace(tools, brands=(brand,)), 20))
+        if "vector" in plan
+    ]
+    assert "Index Only Scan using product_active_values" in plan
+
+
 def test_rows_of_a_category_are_compared_once_for_several_scopes(space: VectorSpace, vector: Vector) -> None:
     narrow = resolve(Filters(categories=("kitchen",), price_max=Decimal(30)))
     several = [narrow, narrow.without("price"), narrow.without("category")]
