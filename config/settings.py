@@ -175,7 +175,7 @@ SEARCH_CATEGORY_WEIGHT = env.float("SEARCH_CATEGORY_WEIGHT", default=0.1)
 # How many candidates the semantic leg brings; the keyword leg brings all up to the depth limit.
 SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
 # Filters that keep at most this many rows are answered by comparing all of them.
-SEARCH_EXACT_ROWS = env.int("SEARCH_EXACT_ROWS", default=4_000)
+SEARCH_EXACT_ROWS = env.int("SEARCH_EXACT_ROWS", default=6_000)
 SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=200)
 SEARCH_FILTERED_ROWS = env.int("SEARCH_FILTERED_ROWS", default=1_000)
 SEARCH_MAX_SCAN_TUPLES = env.int("SEARCH_MAX_SCAN_TUPLES", default=20_000)

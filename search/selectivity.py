@@ -13,10 +13,8 @@ from search.terms import catalogue_size
 
 # Shoppers use the same filters again and again.
 ESTIMATE_LASTS_S = 60.0
-# SEARCH_EXACT_ROWS is for rows that are looked up one by one; those that an index has together take less.
-CATEGORY_EXACT_FACTOR = 3.0
-BRAND_EXACT_FACTOR = 1.6
-# And it is for the nearest of so many products; fewer than this many are as far to walk for.
+CATEGORY_EXACT_FACTOR = 2
+# SEARCH_EXACT_ROWS is for the nearest of so many products; fewer than this many are as far to walk for.
 USUAL_LIMIT = 100
 USUAL_SIZE = 100_000
 
@@ -55,8 +53,7 @@ def exact_rows(scope: Scope, limit: int = 0) -> float:
     if scope.category_ids is not None:
         return CATEGORY_EXACT_FACTOR * settings.SEARCH_EXACT_ROWS
     length = max(limit, USUAL_LIMIT) / USUAL_LIMIT * catalogue_size() / USUAL_SIZE
-    factor = BRAND_EXACT_FACTOR if scope.brands else 1.0
-    return factor * settings.SEARCH_EXACT_ROWS * max(1.0, math.sqrt(length))
+    return settings.SEARCH_EXACT_ROWS * max(1.0, math.sqrt(length))
 
 
 def categories_hold(scope: Scope) -> int:

@@ -28,7 +28,7 @@ from search.vectors import LEAST_COSINE, NOBODY, Neighbours, Vector, VectorSpace
 from search.walk import LONGEST_STRIDE, filtered_stride, walk
 
 # Half of the walks that may pass by some of the nearest lead elsewhere: so many times as many rows are compared.
-PASSED_BY_FACTOR = 3
+PASSED_BY_FACTOR = 2
 # From this share on, one stride is enough: so long that this part of what should pass in it is enough.
 WIDE_SHARE = 0.25
 STRIDE_YIELD = 0.8

@@ -9,12 +9,13 @@ PRODUCTS_AT_A_TIME = 20_000
 TURNS = 16
 RETRY_S = 0.2
 
+IDS_SQL = "SELECT id FROM catalog_product WHERE id > %s ORDER BY id LIMIT %s"
 # Whoever writes a product locks it before its vectors' rows, so that rows of products being written are left for later.
 FILL_SQL = """
 WITH lacking AS (
     SELECT e.id, p.brand
-    FROM embeddings_productembedding AS e JOIN catalog_product AS p ON p.id = e.product_id
-    WHERE p.id > %s AND p.id <= %s AND mod(e.id, %s) = %s AND e.brand <> p.brand
+    FROM catalog_product AS p JOIN embeddings_productembedding AS e ON e.product_id = p.id
+    WHERE p.id = ANY(%s) AND e.brand <> p.brand
     FOR UPDATE OF e SKIP LOCKED FOR SHARE OF p SKIP LOCKED
 )
 UPDATE embeddings_productembedding AS e SET brand = lacking.brand FROM lacking WHERE lacking.id = e.id
@@ -30,18 +31,23 @@ SELECT EXISTS (
 def fill(apps, schema_editor):
     """Write the brand of every product beside its vectors, a few rows in each transaction."""
     with schema_editor.connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(id), 0) FROM catalog_product")
-        (last,) = cursor.fetchone()
         while True:
-            for first in range(0, last, PRODUCTS_AT_A_TIME):
+            last = 0
+            while ids := _next_ids(cursor, last):
                 for turn in range(TURNS):
                     with transaction.atomic(using=schema_editor.connection.alias):
-                        cursor.execute(FILL_SQL, [first, first + PRODUCTS_AT_A_TIME, TURNS, turn])
+                        cursor.execute(FILL_SQL, [ids[turn::TURNS]])
+                last = ids[-1]
             cursor.execute(LACKING_SQL)
             (is_lacking,) = cursor.fetchone()
             if not is_lacking:
                 return
             time.sleep(RETRY_S)
+
+
+def _next_ids(cursor, last):
+    cursor.execute(IDS_SQL, [last, PRODUCTS_AT_A_TIME])
+    return [pk for (pk,) in cursor.fetchall()]
 
 
 class Migration(migrations.Migration):
@@ -53,6 +59,8 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunPython(fill, migrations.RunPython.noop, elidable=False),
+        # What is left of a build that was stopped.
+        migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS embedding_brand", migrations.RunSQL.noop),
         AddIndexConcurrently(
             model_name="productembedding",
             index=models.Index(

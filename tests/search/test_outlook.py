@@ -38,7 +38,7 @@ def model() -> EmbeddingModel:
 def vectors(model: EmbeddingModel, settings: Any, monkeypatch: pytest.MonkeyPatch) -> dict[int, Vector]:
     """Products of twelve kinds in two departments, with a vector of unit length each, by product id."""
     random = np.random.default_rng(0)
-    settings.SEARCH_EXACT_ROWS = 50
+    settings.SEARCH_EXACT_ROWS = 75
     monkeypatch.setattr(outlook, "PRODUCTS_OF_A_PART", 50)
     departments = [Category.objects.create(name=name, slug=name) for name in ("left", "right")]
     found: dict[int, Vector] = {}

@@ -22,4 +22,4 @@ def test_more_rows_are_compared_where_a_walk_is_long(
     settings.SEARCH_EXACT_ROWS = 4_000
     monkeypatch.setattr(selectivity, "catalogue_size", lambda: size)
     assert exact_rows(DEAR, limit) == pytest.approx(rows)
-    assert exact_rows(Scope(category_ids=(1,)), limit) == 12_000
+    assert exact_rows(Scope(category_ids=(1,)), limit) == 8_000
