@@ -1,7 +1,7 @@
 """Addresses of the search page: what a visitor asked, and the links that change one part of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from urllib.parse import urlencode
 
@@ -97,14 +97,27 @@ def without_filters(asked: Asked) -> str:
     return address(asked, **dict.fromkeys(FILTERS))
 
 
-def facets(counted: Mapping[str, list[FacetValue]], asked: Asked) -> dict[str, Facet]:
+def facets(counted: Mapping[str, list[FacetValue]], asked: Asked, total: int) -> dict[str, Facet]:
     """Return facets that have something to choose. A category or price range takes another's place, brands add up."""
+    categories, brands = (
+        [_as_shown(value, asked.get(name, []), total) for value in counted.get(name, [])]
+        for name in ("category", "brand")
+    )
     found = {
-        "category": _category_facet(counted.get("category", []), asked),
-        "price": Facet("Price", [_price_choice(value, asked) for value in counted.get("price", [])]),
-        "brand": _brand_facet(counted.get("brand", []), asked),
+        "category": _category_facet(categories, asked),
+        "price": Facet("Price", [_price_choice(value, asked, total) for value in counted.get("price", [])]),
+        "brand": _brand_facet(brands, asked),
     }
     return {name: facet for name, facet in found.items() if facet.shown}
+
+
+def _as_shown(value: FacetValue, chosen: list[str], total: int) -> FacetValue:
+    """A value with the number that choosing it alone has led to: all that is shown.
+
+    Search counts it among products of any value, some of which may be nearer to the query, so that a few of those
+    shown are too far from the best of them.
+    """
+    return replace(value, count=total) if chosen == [value.value] else value
 
 
 def _category_facet(values: list[FacetValue], asked: Asked) -> Facet:
@@ -145,13 +158,13 @@ def _brand_choice(value: FacetValue, asked: Asked) -> Choice:
     return Choice(value.label, value.count, address(asked, brand=after), selected)
 
 
-def _price_choice(value: FacetValue, asked: Asked) -> Choice:
+def _price_choice(value: FacetValue, asked: Asked, total: int) -> Choice:
     lowest = [value.price_from] if value.price_from and Decimal(value.price_from) else []
     # A range of the facet is open above, the filter is closed.
     highest = [str(Decimal(value.price_to) - Decimal("0.01"))] if value.price_to else []
     label = price_range(next(iter(lowest), None), value.price_to, settings.DEFAULT_CURRENCY) or value.label
     if asked.get("price_min", []) == lowest and asked.get("price_max", []) == highest:
-        return Choice(label, value.count, address(asked, price_min=None, price_max=None), selected=True)
+        return Choice(label, total, address(asked, price_min=None, price_max=None), selected=True)
     return Choice(label, value.count, address(asked, price_min=lowest, price_max=highest))
 
 

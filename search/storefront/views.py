@@ -137,7 +137,7 @@ def _departments() -> list[CategoryNode]:
 
 def _found(asked: Asked, query: SearchQuery, result: SearchResult) -> dict[str, Any]:
     names = _category_names(query.filters)
-    facets = navigation.facets(result.facets, asked)
+    facets = navigation.facets(result.facets, asked, result.total)
     return {
         "result": result,
         "heading": "" if query.text else ", ".join(names.values()),

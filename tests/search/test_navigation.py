@@ -46,7 +46,7 @@ def test_an_address_keeps_everything_but_the_page() -> None:
 
 def test_a_category_takes_anothers_place_and_brands_add_up() -> None:
     given = asked("q=x&category=garden&brand=A")
-    facets = navigation.facets({"category": TREE, "brand": [FacetValue("B", "B", 2)]}, given)
+    facets = navigation.facets({"category": TREE, "brand": [FacetValue("B", "B", 2)]}, given, 9)
     tools = next(choice for choice in facets["category"].shown if choice.label == "Tools")
     assert tools.url == "/?q=x&category=tools&brand=A"
     assert facets["brand"].shown[0].url == "/?q=x&category=garden&brand=A&brand=B"
@@ -61,6 +61,7 @@ def test_a_choice_that_is_made_takes_itself_away() -> None:
             "price": [FacetValue("20-50", "20 – 50", 1, price_from="20", price_to="50")],
         },
         given,
+        5,
     )
     chosen = [choice for facet in facets.values() for choice in facet.shown if choice.selected]
     assert [choice.label for choice in chosen] == ["Tools", "€20 – €50", "A"]
@@ -69,11 +70,35 @@ def test_a_choice_that_is_made_takes_itself_away() -> None:
     assert chosen[2].url == "/?q=x&category=tools&brand=B&price_min=20&price_max=49.99"
 
 
+def test_a_value_that_alone_is_chosen_has_as_many_products_as_are_shown() -> None:
+    """Search counts it among others, some of which are nearer, and leaves out what is far from the best of them."""
+    brands = [FacetValue("A", "A", 2), FacetValue("B", "B", 2)]
+    prices = [FacetValue("20-50", "", 1, price_from="20", price_to="50")]
+    counted = {"category": TREE, "brand": brands, "price": prices}
+
+    def counts(query: str) -> dict[str, int]:
+        facets = navigation.facets(counted, asked(query), 7)
+        return {choice.label: choice.count for facet in facets.values() for choice in facet.shown}
+
+    alone = counts("q=x&category=tools&brand=A&price_min=20&price_max=49.99")
+    assert alone == {
+        "Garden": 4,
+        "Tools": 7,
+        "Power tools": 6,
+        "Hand tools": 3,
+        "A": 7,
+        "B": 2,
+        "€20 – €50": 7,
+    }
+    several = counts("q=x&category=tools&category=garden&brand=A&brand=B")
+    assert (several["Tools"], several["A"], several["B"]) == (9, 2, 2)
+
+
 def test_a_range_of_prices_is_open_above() -> None:
     price = FacetValue("20-50", "", 1, price_from="20", price_to="50")
     first = FacetValue("0-20", "", 1, price_from="0", price_to="20")
     last = FacetValue("50-", "", 1, price_from="50")
-    choices = navigation.facets({"price": [first, price, last]}, {})["price"].shown
+    choices = navigation.facets({"price": [first, price, last]}, {}, 9)["price"].shown
     assert [choice.url for choice in choices] == [
         "/?price_max=19.99",
         "/?price_min=20&price_max=49.99",
@@ -85,7 +110,8 @@ def test_a_range_of_prices_is_open_above() -> None:
 def test_the_tree_unfolds_along_what_is_chosen() -> None:
     def labels(query: str) -> list[str]:
         return [
-            choice.label for choice in navigation.facets({"category": TREE}, asked(query))["category"].shown
+            choice.label
+            for choice in navigation.facets({"category": TREE}, asked(query), 9)["category"].shown
         ]
 
     assert labels("") == ["Garden", "Tools"]
@@ -94,13 +120,13 @@ def test_the_tree_unfolds_along_what_is_chosen() -> None:
 
 
 def test_a_tree_with_one_top_is_unfolded() -> None:
-    facets = navigation.facets({"category": TREE[2:]}, {})
+    facets = navigation.facets({"category": TREE[2:]}, {}, 9)
     assert [choice.label for choice in facets["category"].shown] == ["Tools", "Power tools", "Hand tools"]
 
 
 def test_a_chosen_brand_never_hides_behind_more() -> None:
     brands = [FacetValue(f"B{n}", f"B{n}", 20 - n) for n in range(12)]
-    facet = navigation.facets({"brand": brands}, asked("brand=B11"))["brand"]
+    facet = navigation.facets({"brand": brands}, asked("brand=B11"), 9)["brand"]
     assert facet.shown[0].label == "B11"
     assert len(facet.shown) + len(facet.more) == 12
 
