@@ -1,7 +1,7 @@
 """Comparing every row that filters keep and that can be among the nearest: the exact way to these."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial, reduce
 from operator import add
 
@@ -42,22 +42,21 @@ def compare_all(around: Neighbourhood, scope: Scope, other: Condition, limit: in
 
     Rows of a category lie next to each other, and looking at the price in each of them takes half a microsecond, or one
     for rows of a brand. For prices alone, brands within categories, and prices that keep next to nothing of a category,
-    products are found through the catalogue's indexes, which takes two microseconds for each that is kept: their ids go
-    into one array, in whose order the index on vectors is read once, where a join would look each one up.
+    products are found through the catalogue's indexes, which takes two to four microseconds for each that is kept:
+    their ids go into one array, in whose order the index on vectors is read once, where a join would look each one up.
     """
     if looks_at_copies(scope):
         return _by_parts(around, scope, other, limit).neighbours
-    return _by_products(scope, other, partial(_exact, around, limit=limit)).first(limit).neighbours
+    return _by_products(around, scope, other, limit).neighbours
 
 
-def _by_products(
-    scope: Scope, other: Condition, compare: Callable[[Condition], PricedNeighbours]
-) -> PricedNeighbours:
+def _by_products(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:
     """Compare what a scope keeps, looked up product by product."""
     rows = rows_kept(scope, NOTHING) or 0
     number = 2 if rows > ROWS_OF_A_SHARE and may_have_help() else 1
     conditions = [_looked_up(scope, share, number) & other for share in range(number)]
-    return reduce(add, side_by_side([partial(compare, where) for where in conditions]))
+    found = side_by_side([partial(_exact, around, where, limit) for where in conditions])
+    return reduce(add, found).first(limit)
 
 
 def _looked_up(scope: Scope, share: int, number: int) -> Condition:
