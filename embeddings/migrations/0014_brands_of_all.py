@@ -9,7 +9,10 @@ PRODUCTS_AT_A_TIME = 20_000
 TURNS = 16
 RETRY_S = 0.2
 
-IDS_SQL = "SELECT id FROM catalog_product WHERE id > %s ORDER BY id LIMIT %s"
+LACKING_SQL = """
+SELECT p.id FROM embeddings_productembedding AS e JOIN catalog_product AS p ON p.id = e.product_id
+WHERE e.brand <> p.brand AND p.id > %s ORDER BY p.id LIMIT %s
+"""
 # Whoever writes a product locks it before its vectors' rows, so that rows of products being written are left for later.
 FILL_SQL = """
 WITH lacking AS (
@@ -20,33 +23,22 @@ WITH lacking AS (
 )
 UPDATE embeddings_productembedding AS e SET brand = lacking.brand FROM lacking WHERE lacking.id = e.id
 """
-LACKING_SQL = """
-SELECT EXISTS (
-    SELECT FROM embeddings_productembedding AS e JOIN catalog_product AS p ON p.id = e.product_id
-    WHERE e.brand <> p.brand
-)
-"""
 
 
 def fill(apps, schema_editor):
     """Write the brand of every product beside its vectors, a few rows in each transaction."""
     with schema_editor.connection.cursor() as cursor:
-        while True:
-            last = 0
-            while ids := _next_ids(cursor, last):
+        while ids := _lacking(cursor, 0):
+            while ids:
                 for turn in range(TURNS):
                     with transaction.atomic(using=schema_editor.connection.alias):
                         cursor.execute(FILL_SQL, [ids[turn::TURNS]])
-                last = ids[-1]
-            cursor.execute(LACKING_SQL)
-            (is_lacking,) = cursor.fetchone()
-            if not is_lacking:
-                return
-            time.sleep(RETRY_S)
+                ids = _lacking(cursor, ids[-1])
+            time.sleep(RETRY_S)  # somebody may be writing those that are left
 
 
-def _next_ids(cursor, last):
-    cursor.execute(IDS_SQL, [last, PRODUCTS_AT_A_TIME])
+def _lacking(cursor, after):
+    cursor.execute(LACKING_SQL, [after, PRODUCTS_AT_A_TIME])
     return [pk for (pk,) in cursor.fetchall()]
 
 
