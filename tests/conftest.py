@@ -16,8 +16,7 @@ from django.db import connection
 
 from catalog.models import Category, Product
 from embeddings import bell, jobs, pipeline
-from embeddings.model_files import PACKAGED_MODEL
-from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingModel
+from embeddings.models import DEFAULT_MODEL_ID
 from search import encoding
 from tests import emptying
 
@@ -54,28 +53,6 @@ def _look_the_model_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def _share_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test's queries put into Redis is there when it ends, and nothing comes when Redis is gone."""
     monkeypatch.setattr(encoding, "SHARE_EVERY_S", 0.0)
-
-
-@pytest.fixture(autouse=True)
-def _default_model(request: pytest.FixtureRequest) -> None:
-    """Tests that commit empty every table afterwards, the migrations' default model included: put it back."""
-    if _commits(request.node):
-        request.getfixturevalue("transactional_db")
-        EmbeddingModel.objects.get_or_create(
-            pk=DEFAULT_MODEL_ID,
-            defaults={
-                "name": PACKAGED_MODEL,
-                "dimensions": DEFAULT_DIMENSIONS,
-                "state": EmbeddingModel.State.ACTIVE,
-            },
-        )
-
-
-def _commits(item: pytest.Item) -> bool:
-    """Whether a test's writes are seen by other connections, and taken away by emptying the tables."""
-    marker = item.get_closest_marker("django_db")
-    is_marked = marker is not None and marker.kwargs.get("transaction", False)
-    return is_marked or bool({"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture

@@ -3,6 +3,9 @@
 from django.db import connection
 from django.test import TransactionTestCase
 
+from embeddings.model_files import PACKAGED_MODEL
+from embeddings.models import DEFAULT_DIMENSIONS, DEFAULT_MODEL_ID, EmbeddingModel
+
 # Tables that migrations and Django fill, and that no test that commits writes to.
 _KEPT = (
     "auth_group",
@@ -30,9 +33,20 @@ $$
 
 
 def empty_tables() -> None:
-    """Empty the tables that were written to, with their indexes: what was deleted leaves nothing either."""
+    """Empty the tables that were written to, with their indexes: what was deleted leaves nothing either.
+
+    The default model is put back, as the migrations make it.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_EMPTY_SQL, [list(_KEPT)])
+    EmbeddingModel.objects.get_or_create(
+        pk=DEFAULT_MODEL_ID,
+        defaults={
+            "name": PACKAGED_MODEL,
+            "dimensions": DEFAULT_DIMENSIONS,
+            "state": EmbeddingModel.State.ACTIVE,
+        },
+    )
 
 
 def install() -> None:

@@ -30,7 +30,8 @@ def products(transactional_db: None) -> list[Product]:
 
 @pytest.fixture(autouse=True)
 def _new_connection(transactional_db: None) -> Iterator[None]:
-    """What a test leaves broken, the next one does not find."""
+    """Each test has a connection, and what it leaves broken, the next one does not find."""
+    connection.ensure_connection()
     yield
     connection.close()
 

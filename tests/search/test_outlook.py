@@ -1,6 +1,6 @@
 """Where the nearest can be: what samples of the parts of a catalogue tell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from decimal import Decimal
@@ -22,6 +22,7 @@ from search.semantic import nearest, nearest_in_each
 from search.statements import Ids
 from search.trace import Route, tracing
 from search.vectors import Neighbours, Vector, VectorSpace
+from tests import emptying
 from tests.search.plans import plans
 
 pytestmark = pytest.mark.django_db
@@ -34,12 +35,27 @@ def model() -> EmbeddingModel:
     return active_model()
 
 
+@pytest.fixture(scope="module")
+def stored(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[int, Vector]]:
+    """Products of twelve kinds in two departments, with a vector of unit length each, by product id.
+
+    Stored once for all tests that take back what they write; one that commits is the last to have them.
+    """
+    with django_db_blocker.unblock():
+        yield _store_kinds()
+        emptying.empty_tables()
+
+
 @pytest.fixture
-def vectors(model: EmbeddingModel, settings: Any, monkeypatch: pytest.MonkeyPatch) -> dict[int, Vector]:
-    """Products of twelve kinds in two departments, with a vector of unit length each, by product id."""
-    random = np.random.default_rng(0)
+def vectors(stored: dict[int, Vector], settings: Any, monkeypatch: pytest.MonkeyPatch) -> dict[int, Vector]:
     settings.SEARCH_EXACT_ROWS = 75
     monkeypatch.setattr(outlook, "PRODUCTS_OF_A_PART", 50)
+    return stored
+
+
+def _store_kinds() -> dict[int, Vector]:
+    model = active_model()
+    random = np.random.default_rng(0)
     departments = [Category.objects.create(name=name, slug=name) for name in ("left", "right")]
     found: dict[int, Vector] = {}
     for kind in range(KINDS):
