@@ -3,8 +3,6 @@
 from dataclasses import replace
 from functools import cached_property
 
-from django.conf import settings
-
 from search.outlook import Outlook, samples_of
 from search.scope import NOTHING, Condition, Scope
 from search.selectivity import categories_hold, exact_rows
@@ -95,4 +93,4 @@ class Neighbourhood:
 
     def _nearest(self, rows: int) -> PricedNeighbours:
         everything = Scope().condition("e")
-        return walk(self.space, self.literal, everything, rows, rows, settings.SEARCH_MAX_SCAN_TUPLES)
+        return walk(self.space, self.literal, everything, rows, rows)

@@ -1,5 +1,6 @@
 """One ranked result set: the candidates of both legs, fused and cut off. Total, facets and pages all read this."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -27,6 +28,9 @@ from search.vectors import NOBODY, Neighbours, Vector, VectorSpace
 # An exact name or SKU is first; nothing else scores as much.
 EXACT_SCORE = 1.0
 BEST_INEXACT_SCORE = 0.999
+# Where words bring as many candidates, meaning brings this part of its depth: of the products that were judged, nothing
+# that belongs to the first hundred lies deeper.
+LEAST_OF_DEPTH = 0.5
 
 Encoded = tuple[VectorSpace, Vector] | None  # None: the model cannot be used
 
@@ -136,13 +140,14 @@ def candidates(plan: Plan, scopes: Sequence[Scope]) -> list[Candidates]:
     if plan.asked is not Mode.SEMANTIC or plan.mode is Mode.KEYWORD:
         matches = keyword_candidates(plan.lexical, scopes, MAX_DEPTH, plan.facet_values)
     encoded = plan.encoded()  # here, for no stage is charged with the wait
-    neighbours = _semantic_candidates(plan, encoded, scopes, matches)
+    depths = [_semantic_depth(plan, worded) for worded in matches]
+    neighbours = _semantic_candidates(plan, encoded, scopes, matches, depths)
     scores = _both_scores(plan, encoded, matches, neighbours)
-    return [_union(plan, *found, *scores) for found in zip(matches, neighbours, strict=True)]
+    return [_union(*found, *scores) for found in zip(matches, neighbours, depths, strict=True)]
 
 
 def _union(
-    plan: Plan, matches: Matches, neighbours: Neighbours, near: Neighbours, worded: Matches
+    matches: Matches, neighbours: Neighbours, depth: int, near: Neighbours, worded: Matches
 ) -> Candidates:
     """What both legs found in one scope. `near` and `worded` have the scores of these products, and of others."""
     meant = _without(neighbours.product_ids, matches.product_ids)
@@ -157,7 +162,7 @@ def _union(
         semantic_order=neighbours.product_ids,
         keyword_order=matches.product_ids,
         keyword_is_complete=matches.is_complete,
-        semantic_edge=neighbours.product_ids[-1] if len(neighbours) == _semantic_depth(plan) else None,
+        semantic_edge=neighbours.product_ids[-1] if len(neighbours) == depth else None,
     )
 
 
@@ -190,27 +195,31 @@ def _without(product_ids: Ids, others: Ids) -> Ids:
     return product_ids[fusion.places(product_ids, others) < 0]
 
 
-def _semantic_depth(plan: Plan) -> int:
-    return min(plan.configuration.semantic_depth, MAX_DEPTH)
+def _semantic_depth(plan: Plan, worded: Matches) -> int:
+    """How many products of a scope meaning brings: fewer where words bring some, and half of them at least.
+
+    Ranks know no cut-off, and what is far down in one leg would be missing in their sum.
+    """
+    depth = min(plan.configuration.semantic_depth, MAX_DEPTH)
+    if plan.mode is Mode.HYBRID and plan.configuration.fusion is Fusion.CONVEX:
+        return max(math.ceil(LEAST_OF_DEPTH * depth), depth - len(worded))
+    return depth
 
 
 def _semantic_candidates(
-    plan: Plan, encoded: Encoded, scopes: Sequence[Scope], matches: Sequence[Matches]
+    plan: Plan, encoded: Encoded, scopes: Sequence[Scope], matches: Sequence[Matches], depths: Sequence[int]
 ) -> list[Neighbours]:
     """What is near enough in meaning. A part number that the catalogue has means nothing but itself."""
     found = dict.fromkeys(scopes, NOBODY)
     floor = plan.configuration.semantic_floor
-    wide = [
-        scope
-        for scope, worded in zip(scopes, matches, strict=True)
+    limits = {
+        scope: depth
+        for scope, worded, depth in zip(scopes, matches, depths, strict=True)
         if not (plan.mode is Mode.HYBRID and len(worded) and plan.lexical.is_part_number)
-    ]
+    }
     if encoded is not None:
         phrases, exclusions = plan.lexical.required("x"), plan.lexical.refused("x")
-        near = nearest_in_each(
-            *encoded, wide, _semantic_depth(plan), exclusions, required=phrases, floor=floor
-        )
-        found |= zip(wide, near, strict=True)
+        found |= nearest_in_each(*encoded, limits, exclusions, required=phrases, floor=floor)
     return [near.first(int(np.count_nonzero(near.cosines >= floor))) for near in found.values()]
 
 

@@ -29,15 +29,15 @@ from search.walk import LONGEST_STRIDE, filtered_stride, walk
 
 # Half of the walks that may pass by some of the nearest lead elsewhere: so many times as many rows are compared.
 PASSED_BY_FACTOR = 2
-# From this share on, one stride is enough: so long that this part of what should pass in it is enough.
+# From this share on, one stride is enough: so long that this part of what should pass in it is enough. Less passes
+# in it than in a stride without a filter, but it is longer, and so misses no more.
 WIDE_SHARE = 0.25
 STRIDE_YIELD = 0.8
-# Below it, so many rows more are taken than the share of SEARCH_FILTERED_ROWS that a filter keeps: few say little.
-FILTERED_MARGIN = 75
-# A walk through the graph may take this many times the rows that a filter without bearing on the query would take:
-# more where to compare all rows instead takes long.
-WALK_PATIENCE = 1.2
-WIDE_PATIENCE = 3
+WIDE_PASSING = 0.8
+# Below it, so many rows more are taken than the share of SEARCH_FILTERED_ROWS that a filter keeps, and this part of the
+# rows wanted: few say little, and the first are not always the nearest.
+FILTERED_MARGIN = 50
+FILTERED_SURPLUS = 0.5
 # A row that a walk comes by takes as long as so many that are compared one after the other.
 ROWS_FOR_A_STEP = 6
 # A query fits categories where its nearest products of all hold at least this part of the share that the categories
@@ -50,6 +50,7 @@ NEAR_SHARE = 0.5
 class _Way:
     """How the nearest products within a scope are looked for."""
 
+    limit: int  # so many of them
     is_exact: bool  # every row that the filters keep and that can be among the nearest is compared
     share: float  # of all products, that the filters keep
     is_near: bool = False  # most of the nearest products of all are within the filters
@@ -69,40 +70,39 @@ def nearest(
     `constraint` speaks of a product `x`; `exclude` are product ids that may not appear. What has a cosine below
     `floor` need not be found.
     """
-    (found,) = nearest_in_each(space, vector, [scope], limit, constraint, exclude, floor=floor)
-    return found
+    return nearest_in_each(space, vector, {scope: limit}, constraint, exclude, floor=floor)[scope]
 
 
 @stage("semantic")
 def nearest_in_each(
     space: VectorSpace,
     vector: Vector,
-    scopes: Sequence[Scope],
-    limit: int,
+    limits: Mapping[Scope, int],
     constraint: Condition = NOTHING,
     exclude: Sequence[int] = (),
     required: Condition = NOTHING,
     floor: float = LEAST_COSINE,
-) -> list[Neighbours]:
+) -> dict[Scope, Neighbours]:
     """The nearest within each of several scopes; see `nearest`. Rows of the same categories are compared once.
+
+    `limits` says how many are wanted within each.
 
     `required` is a constraint too, one that an index answers, such as a phrase. How many products have one, the
     planner cannot know: it takes words for independent of each other. So those that have it are looked up, and only
     they are compared unless they are many.
     """
     those_having = partial(
-        _nearest_of_those, space, vector, limit=limit, constraint=constraint & required, exclude=exclude
+        _nearest_of_those, space, vector, constraint=constraint & required, exclude=exclude
     )
-    if required.sql and (found := those_having(scopes, at_most=settings.SEARCH_EXACT_ROWS)) is not None:
+    if required.sql and (found := those_having(limits, at_most=settings.SEARCH_EXACT_ROWS)) is not None:
         took(Route.EXACT)
         return found
     other = _constrained(constraint & required, exclude)
     around = Neighbourhood(space, vector, floor)
     # Many have what is required, so that only the filters can make few of them.
     narrowing = NOTHING if required.sql else constraint
-    ways = {scope: _way(around, scope, narrowing, other, limit) for scope in scopes}
-    by_scope = _Search(around, ways, other, limit, those_having if required.sql else None).found()
-    return [by_scope[scope] for scope in scopes]
+    ways = {scope: _way(around, scope, narrowing, other, limit) for scope, limit in limits.items()}
+    return _Search(around, ways, other, those_having if required.sql else None).found()
 
 
 @dataclass
@@ -112,9 +112,8 @@ class _Search:
     around: Neighbourhood
     ways: Mapping[Scope, _Way]
     other: Condition
-    limit: int
     # Where something is required: the nearest within scopes of those that have it.
-    those_having: Callable[[Sequence[Scope]], list[Neighbours] | None] | None
+    those_having: Callable[[Mapping[Scope, int]], dict[Scope, Neighbours] | None] | None
     compared: dict[Scope, Neighbours] = field(default_factory=dict)
 
     def found(self) -> dict[Scope, Neighbours]:
@@ -130,42 +129,41 @@ class _Search:
 
     def _find_each(self, scopes: Sequence[Scope]) -> dict[Scope, Neighbours]:
         ways = {scope: self.ways[scope] for scope in scopes}
-        self.compared |= _compared(self.around, ways, self.other, self.limit)
+        self.compared |= _compared(self.around, ways, self.other)
         return {scope: self._find(scope) for scope in scopes}
 
     def _find(self, scope: Scope) -> Neighbours:
         way = self.ways[scope]
         if way.is_near and not self.other.sql:
-            near = self.around.nearest_within(scope, self.limit)
+            near = self.around.nearest_within(scope, way.limit)
             if near is not None:
                 took(Route.INDEX)
                 return near
         if way.is_exact:
             took(Route.EXACT)
             return self._compare(scope)
-        ways = [partial(_by_index, self.around, scope, self.other, self.limit, way.share)]
+        ways = [partial(_by_index, self.around, scope, self.other, way)]
         if _may_be_passed_by(self.around, scope, way.share) and not self.other.looks_up:
-            ways.append(partial(compare_likeliest, self.around, scope, self.other, self.limit))
+            ways.append(partial(compare_likeliest, self.around, scope, self.other, way.limit))
         found, *likeliest = side_by_side(ways)
-        if len(found) < self.limit:
+        if len(found) < way.limit:
             took(Route.FALLBACK)
             return self._compare(scope)
         took(Route.INDEX)
-        return reduce(Neighbours.merged, likeliest, found).first(self.limit)
+        return reduce(Neighbours.merged, likeliest, found).first(way.limit)
 
     def _compare(self, scope: Scope) -> Neighbours:
         """Compare every row within a scope, unless that was done."""
         if scope not in self.compared:
-            if self.those_having is not None and not self.ways[scope].is_exact:
-                (self.compared[scope],) = self.those_having([scope]) or [NOBODY]
+            way = self.ways[scope]
+            if self.those_having is not None and not way.is_exact:
+                self.compared |= self.those_having({scope: way.limit}) or {scope: NOBODY}
             else:
-                self.compared[scope] = compare_all(self.around, scope, self.other, self.limit)
+                self.compared[scope] = compare_all(self.around, scope, self.other, way.limit)
         return self.compared[scope]
 
 
-def _compared(
-    around: Neighbourhood, ways: Mapping[Scope, _Way], other: Condition, limit: int
-) -> dict[Scope, Neighbours]:
+def _compared(around: Neighbourhood, ways: Mapping[Scope, _Way], other: Condition) -> dict[Scope, Neighbours]:
     """The nearest within those scopes that have brands or categories in common, each compared once."""
     alike: dict[Scope, list[Scope]] = defaultdict(list)
     for scope, way in ways.items():
@@ -174,23 +172,24 @@ def _compared(
     compared: dict[Scope, Neighbours] = {}
     for common, together in alike.items():
         if len(together) > 1:
-            compared |= compare_together(around, common, together, other, limit)
+            most = max(ways[scope].limit for scope in together)
+            near = compare_together(around, common, together, other, most)
+            compared |= {scope: found.first(ways[scope].limit) for scope, found in near.items()}
     return compared
 
 
 def _nearest_of_those(
     space: VectorSpace,
     vector: Vector,
-    scopes: Sequence[Scope],
+    limits: Mapping[Scope, int],
     *,
-    limit: int,
     constraint: Condition,
     exclude: Sequence[int],
     at_most: int | None = None,
-) -> list[Neighbours] | None:
+) -> dict[Scope, Neighbours] | None:
     """The nearest within each scope of the products that satisfy a constraint; None where more than `at_most` do."""
-    within = [scope.condition("x") for scope in scopes]
-    where = any_of(scopes, "x") & constraint
+    within = [scope.condition("x") for scope in limits]
+    where = any_of(list(limits), "x") & constraint
     product_ids, *inside = fetch_columns(
         (Kind.ID, *(Kind.FLAG for _ in within)),
         f"SELECT x.id{''.join(f', {one.sql}' for one in within)} FROM catalog_product AS x"
@@ -208,27 +207,27 @@ def _nearest_of_those(
     near = asked.found(fetch_together(asked.selects))
     near = near.at(np.lexsort((-near.product_ids, -near.cosines)))
     stays = ~np.isin(product_ids, exclude)
-    return [
-        near.at(np.flatnonzero(np.isin(near.product_ids, product_ids[is_inside & stays]))).first(limit)
-        for is_inside in inside
-    ]
+    return {
+        scope: near.at(np.flatnonzero(np.isin(near.product_ids, product_ids[is_inside & stays]))).first(limit)
+        for (scope, limit), is_inside in zip(limits.items(), inside, strict=True)
+    }
 
 
 def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Condition, limit: int) -> _Way:
     kept = rows_kept(scope, constraint)
     share = share_of(kept)
     if kept is not None and kept <= _rows_to_compare(around, scope, limit, share):
-        return _Way(True, share)
+        return _Way(limit, True, share)
     # What is looked up for each row that is compared takes ten times as long as comparing it.
     if not other.looks_up and _is_better_compared(around, scope, limit, share):
-        return _Way(True, share)
+        return _Way(limit, True, share)
     if scope.category_ids is None:
-        return _Way(False, share)
+        return _Way(limit, False, share)
     unbranded = scope.without("brand")
     near = around.share_within(unbranded)
     if near < FIT * share_of(rows_kept(unbranded, constraint)):
-        return _Way(True, share)  # the graph leads elsewhere
-    return _Way(False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
+        return _Way(limit, True, share)  # the graph leads elsewhere
+    return _Way(limit, False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
 
 
 def _rows_to_compare(around: Neighbourhood, scope: Scope, limit: int, share: float) -> float:
@@ -261,20 +260,19 @@ def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:
     return other
 
 
-def _by_index(around: Neighbourhood, scope: Scope, other: Condition, limit: int, share: float) -> Neighbours:
+def _by_index(around: Neighbourhood, scope: Scope, other: Condition, way: _Way) -> Neighbours:
     """Walk the HNSW graph until enough rows have passed the filters, then put them in order.
 
     The first rows that the graph offers under a filter are not always the nearest, so that it is walked over more of
-    them. Where that takes several times as long as it should, what is kept lies far from the vector, and nothing is
-    returned: the graph would be walked almost to its end.
+    them. Where what is kept lies far from the vector, that takes several strides: where the walk is cut short, pgvector
+    hands out what it came by on its way instead, most of which is not among the nearest. Where too few pass all the
+    same, nothing is returned.
     """
     where = scope.condition("e") & other
     is_open = scope.is_open and not other.sql
-    stride, taken = _length_of_walk(limit, share, is_open)
-    patience = WIDE_PATIENCE if share >= WIDE_SHARE and scope.category_ids is None else WALK_PATIENCE
-    longest = math.ceil(patience * taken / max(share, 1e-6))
-    found = walk(around.space, around.literal, where, taken, stride, longest).neighbours
-    return found.first(limit) if is_open or len(found) == taken else NOBODY
+    stride, taken = _length_of_walk(way.limit, way.share, is_open)
+    found = walk(around.space, around.literal, where, taken, stride).neighbours
+    return found.first(way.limit) if is_open or len(found) == taken else NOBODY
 
 
 def _is_better_compared(around: Neighbourhood, scope: Scope, limit: int, share: float) -> bool:
@@ -296,8 +294,8 @@ def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
     if is_open:
         return min(LONGEST_STRIDE, usual), usual
     if share < WIDE_SHARE:
-        taken = FILTERED_MARGIN + math.ceil(share * settings.SEARCH_FILTERED_ROWS)
-        return min(LONGEST_STRIDE, filtered), max(limit, taken)
-    stride = max(limit / share / STRIDE_YIELD, min(filtered, usual / share))
+        taken = FILTERED_SURPLUS * limit + FILTERED_MARGIN + share * settings.SEARCH_FILTERED_ROWS
+        return min(LONGEST_STRIDE, filtered), max(limit, math.ceil(taken))
+    stride = max(limit / share / STRIDE_YIELD, min(filtered, WIDE_PASSING * usual / share))
     stride = min(LONGEST_STRIDE, math.ceil(stride))
     return stride, max(limit, math.ceil(STRIDE_YIELD * share * stride))

@@ -23,12 +23,10 @@ def filtered_stride() -> int:
     return min(LONGEST_STRIDE, FILTERED_STRIDE * settings.SEARCH_EF_SEARCH)
 
 
-def walk(
-    space: VectorSpace, literal: str, where: Condition, taken: int, stride: int, longest: int
-) -> PricedNeighbours:
+def walk(space: VectorSpace, literal: str, where: Condition, taken: int, stride: int) -> PricedNeighbours:
     """The first `taken` rows `e` that satisfy a condition, in order.
 
-    It is walked over `stride` rows at a time, and over `longest` in all, or SEARCH_MAX_SCAN_TUPLES if that is less.
+    It is walked over `stride` rows at a time, and over SEARCH_MAX_SCAN_TUPLES in all.
     Relaxed order returns rows in batches, which the planner takes for one sorted list, hence the `+ 0`.
     """
     *columns, prices = fetch_columns(
@@ -39,7 +37,7 @@ def walk(
         {
             **SETTINGS,
             "hnsw.ef_search": stride,
-            "hnsw.max_scan_tuples": min(settings.SEARCH_MAX_SCAN_TUPLES, longest),
+            "hnsw.max_scan_tuples": settings.SEARCH_MAX_SCAN_TUPLES,
             "hnsw.scan_mem_multiplier": settings.SEARCH_SCAN_MEM_MULTIPLIER,
         },
         is_prepared=not where.looks_up,

@@ -261,10 +261,8 @@ def test_what_a_walk_passes_by_is_found_where_such_prices_are_at_home(
     right = _right(vectors, vector, dear, 20)
     by_index = semantic._by_index
 
-    def past_the_nearest(
-        around: Neighbourhood, scope: Scope, other: Condition, limit: int, share: float
-    ) -> Neighbours:
-        found = by_index(around, scope, other, limit + 5, share)
+    def past_the_nearest(around: Neighbourhood, scope: Scope, other: Condition, way: Any) -> Neighbours:
+        found = by_index(around, scope, other, replace(way, limit=way.limit + 5))
         return found.at(np.flatnonzero(~np.isin(found.product_ids, right[:5])))
 
     settings.SEARCH_FILTERED_ROWS = 100
@@ -321,11 +319,10 @@ def test_two_sessions_find_what_one_finds(
             settings.SEARCH_EXACT_ROWS = 10_000
         for vector in list(vectors.values())[::100]:
             with transaction.atomic():
-                alone = nearest_in_each(space, vector, scopes, 100)
+                alone = nearest_in_each(space, vector, dict.fromkeys(scopes, 100))
             assert not helped
-            together = nearest_in_each(space, vector, scopes, 100)
+            together = nearest_in_each(space, vector, dict.fromkeys(scopes, 100))
             assert any(helped)
             helped.clear()
-            assert [near.product_ids.tolist() for near in together] == [
-                near.product_ids.tolist() for near in alone
-            ]
+            for scope in scopes:
+                assert together[scope].product_ids.tolist() == alone[scope].product_ids.tolist()

@@ -193,12 +193,13 @@ def test_active_products_of_categories_and_brands_are_known_from_an_index_alone(
 def test_rows_of_a_category_are_compared_once_for_several_scopes(space: VectorSpace, vector: Vector) -> None:
     narrow = resolve(Filters(categories=("kitchen",), price_max=Decimal(30)))
     several = [narrow, narrow.without("price"), narrow.without("category")]
-    found = nearest_in_each(space, vector, several, 20)
-    for scope, neighbours in zip(several, found, strict=True):
+    found = nearest_in_each(space, vector, dict.fromkeys(several, 20))
+    assert found.keys() == set(several)
+    for scope, neighbours in found.items():
         alone = nearest(space, vector, scope, 20)
         assert neighbours.product_ids.tolist() == alone.product_ids.tolist()
         assert neighbours.cosines == pytest.approx(alone.cosines)
-    sent = plans(lambda: nearest_in_each(space, vector, several[:2], 20))
+    sent = plans(lambda: nearest_in_each(space, vector, dict.fromkeys(several[:2], 20)))
     assert len([plan for plan in sent if "embedding_searchable" in plan]) == 1
 
 
@@ -208,17 +209,18 @@ def test_where_few_of_a_category_have_the_price_its_rows_are_compared_again(
     kitchen = resolve(Filters(categories=("kitchen",)))
     cheap = replace(kitchen, price_max=Product.objects.order_by("price").values_list("price", flat=True)[30])
     monkeypatch.setattr(comparison, "rows_kept", lambda scope, constraint: 100)  # as if all of them had it
-    found = nearest_in_each(space, vector, [cheap, kitchen], 5)
-    for scope, neighbours in zip([cheap, kitchen], found, strict=True):
+    found = nearest_in_each(space, vector, {cheap: 5, kitchen: 5})
+    for scope, neighbours in found.items():
         assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
-    sent = plans(lambda: nearest_in_each(space, vector, [cheap, kitchen], 5))
+    sent = plans(lambda: nearest_in_each(space, vector, {cheap: 5, kitchen: 5}))
     assert len([plan for plan in sent if "embedding_searchable" in plan]) == 2
     # Unless nothing else is near enough.
     floor = float(nearest(space, vector, kitchen, 4).cosines[-1]) - 1e-6
-    sent = plans(lambda: found.extend(nearest_in_each(space, vector, [cheap, kitchen], 5, floor=floor)))
+    near: dict[Scope, Neighbours] = {}
+    sent = plans(lambda: near.update(nearest_in_each(space, vector, {cheap: 5, kitchen: 5}, floor=floor)))
     assert len([plan for plan in sent if "embedding_searchable" in plan]) == 1
-    assert found[3].product_ids.tolist() == found[1].product_ids[:4].tolist()
-    assert set(found[2].product_ids.tolist()) < set(found[0].product_ids.tolist())
+    assert near[kitchen].product_ids.tolist() == found[kitchen].product_ids[:4].tolist()
+    assert set(near[cheap].product_ids.tolist()) < set(found[cheap].product_ids.tolist())
 
 
 @pytest.mark.usefixtures("many_rows")
@@ -227,12 +229,12 @@ def test_categories_that_the_query_fits_are_found_among_the_nearest_of_all(
 ) -> None:
     tools = resolve(Filters(categories=("tools",)))
     several = [replace(tools, price_max=Decimal(150)), replace(tools, price_min=Decimal(2)), tools]
-    found: list[Neighbours] = []
-    sent = plans(lambda: found.extend(nearest_in_each(space, vector, several, 5)))
+    found: dict[Scope, Neighbours] = {}
+    sent = plans(lambda: found.update(nearest_in_each(space, vector, dict.fromkeys(several, 5))))
     assert len([plan for plan in sent if f"using {INDEX}" in plan]) == 2  # few, and many of them once
     assert not any("embedding_searchable" in plan for plan in sent)
     settings.SEARCH_EXACT_ROWS = 10_000
-    for scope, neighbours in zip(several, found, strict=True):
+    for scope, neighbours in found.items():
         assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
 
 
@@ -243,10 +245,11 @@ def test_what_brands_have_is_compared_once(space: VectorSpace, vector: Vector) -
         Scope(brands=(brand,), price_max=Decimal(50)),
         replace(tools, brands=(brand,)),
     ]
-    found: list[Neighbours] = []
-    sent = plans(lambda: found.extend(nearest_in_each(space, vector, [*several, tools], 5)))
+    found: dict[Scope, Neighbours] = {}
+    sent = plans(lambda: found.update(nearest_in_each(space, vector, dict.fromkeys([*several, tools], 5))))
     assert len([plan for plan in sent if "brand" in plan]) == 1
-    for scope, neighbours in zip([*several, tools], found, strict=True):
+    assert len(found) == 4
+    for scope, neighbours in found.items():
         assert len(neighbours)
         assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
 
@@ -296,8 +299,9 @@ def test_only_products_that_have_a_phrase_are_near(
         where=[query.required("catalog_product").sql], params=query.phrases
     )
     among = [Scope(), resolve(Filters(categories=("tools",))), Scope(price_max=Decimal(50))]
-    asked = partial(nearest_in_each, space, vector, among, 5, required=required)
-    for scope, found in zip(among, asked(), strict=True):
+    asked = partial(nearest_in_each, space, vector, dict.fromkeys(among, 5), required=required)
+    assert asked().keys() == set(among)
+    for scope, found in asked().items():
         products = with_phrase.all()
         if scope.category_ids:
             products = products.filter(category_id__in=scope.category_ids)
@@ -320,9 +324,9 @@ def test_what_is_required_of_neighbours_and_refused_leaves_the_excluded_out(
     space: VectorSpace, vector: Vector
 ) -> None:
     required = analyse(parse('"drill"'), "drill").required("x")
-    (all_of_them,) = nearest_in_each(space, vector, [Scope()], 5, required=required)
+    all_of_them = nearest_in_each(space, vector, {Scope(): 5}, required=required)[Scope()]
     excluded = all_of_them.product_ids[:2].tolist()
-    (others,) = nearest_in_each(space, vector, [Scope()], 3, exclude=excluded, required=required)
+    others = nearest_in_each(space, vector, {Scope(): 3}, exclude=excluded, required=required)[Scope()]
     assert others.product_ids.tolist() == all_of_them.product_ids[2:5].tolist()
 
 
