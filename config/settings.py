@@ -177,7 +177,7 @@ SEARCH_SEMANTIC_DEPTH = env.int("SEARCH_SEMANTIC_DEPTH", default=200)
 # Filters that keep at most this many rows are answered by comparing all of them.
 SEARCH_EXACT_ROWS = env.int("SEARCH_EXACT_ROWS", default=6_000)
 SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=200)
-SEARCH_FILTERED_ROWS = env.int("SEARCH_FILTERED_ROWS", default=500)
+SEARCH_FILTERED_ROWS = env.int("SEARCH_FILTERED_ROWS", default=400)
 SEARCH_MAX_SCAN_TUPLES = env.int("SEARCH_MAX_SCAN_TUPLES", default=20_000)
 SEARCH_SCAN_MEM_MULTIPLIER = env.int("SEARCH_SCAN_MEM_MULTIPLIER", default=4)
 # A cross-encoder (a folder or a name) that puts the best products into its own order; empty: none does.

@@ -11,7 +11,7 @@ from search.scope import NOTHING, Condition, Scope
 from search.selectivity import categories_hold, exact_rows, rows_kept
 from search.side_by_side import may_have_help, side_by_side
 from search.statements import Flags, fetch_columns
-from search.vectors import NOBODY, NOBODY_PRICED, PRICED_COLUMNS, Neighbours, PricedNeighbours, as_neighbours
+from search.vectors import NOBODY_PRICED, PRICED_COLUMNS, Neighbours, PricedNeighbours, as_neighbours
 
 # A row's own copy of the price is looked at where the price keeps at least one of so many rows of the categories.
 PRICE_COPY_FACTOR = 6
@@ -21,8 +21,6 @@ LOOKING_UP = 3
 # other prices than the rest. With 1.25 times as many, a quarter of the comparisons had to be made again.
 PRICED_SURPLUS = 2.0
 MOST_PRICED = 2_000
-# So many rows are compared beside a walk that may pass by some of the nearest.
-LIKELIEST_ROWS = 8_000
 # Where a second session may help, so many rows are compared at a time: twice as long as a statement takes anyway.
 ROWS_OF_A_SHARE = 4_000
 # Of more rows that are looked up one by one it does half, those with so many ids in turns.
@@ -156,15 +154,6 @@ def _every(around: Neighbourhood, where: Condition) -> PricedNeighbours:
         EXACT_SETTINGS,
     )
     return NOBODY_PRICED + PricedNeighbours(as_neighbours(*columns), prices)
-
-
-def compare_likeliest(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> Neighbours:
-    """The nearest with a scope's price in the few parts of the catalogue that are likeliest to hold them."""
-    outlook = around.outlook_on_prices(scope)
-    parts = outlook.likeliest(LIKELIEST_ROWS)
-    if not parts.any():
-        return NOBODY
-    return _exact(around, outlook.condition(parts) & scope.condition("e") & other, limit).neighbours
 
 
 def in_common(scope: Scope) -> Scope | None:

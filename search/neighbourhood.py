@@ -1,6 +1,5 @@
 """What is known of a query's surroundings, whatever is filtered: found out once for all scopes of a search."""
 
-from dataclasses import replace
 from functools import cached_property
 
 from search.outlook import Outlook, samples_of
@@ -56,11 +55,6 @@ class Neighbourhood:
     def are_prices_uneven(self, scope: Scope) -> bool:
         """Whether a scope's price tells kinds of products apart, as far as samples tell."""
         return samples_of(self.space).are_prices_uneven(scope)
-
-    def outlook_on_prices(self, scope: Scope) -> Outlook:
-        """Where in the whole catalogue the nearest with a scope's price can be."""
-        samples = samples_of(self.space)
-        return samples.outlook(self._vector, replace(scope, category_ids=samples.category_ids))
 
     @property
     def nearest_categories(self) -> list[int]:

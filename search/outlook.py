@@ -73,14 +73,6 @@ class Outlook:
         wanted = set(category_ids)
         return np.array([not wanted.isdisjoint(ids) for ids in self.categories], dtype=np.bool_)
 
-    def likeliest(self, rows: float) -> Flags:
-        """The parts whose best is expected to be nearest, with so many rows at most."""
-        known = np.flatnonzero(np.isfinite(self.best))
-        nearest_first = known[np.argsort(-self.best[known])]
-        chosen = np.zeros(len(self.best), dtype=np.bool_)
-        chosen[nearest_first[np.cumsum(self.sizes[nearest_first]) <= rows]] = True
-        return chosen
-
     def within_reach(self, cosine: float) -> Flags:
         """The parts that can hold something that is as near as this."""
         return self.best >= cosine
@@ -113,11 +105,6 @@ class Samples:
     starts: Ids  # where each part's sample begins, and where the last one ends
     vectors: Vector  # (n, d), of unit length
     prices: Floats  # (n,), NaN: none
-
-    @property
-    def category_ids(self) -> tuple[int, ...]:
-        """All categories that some sample is of."""
-        return tuple(self.part_of)
 
     def outlook(self, vector: Vector, scope: Scope) -> Outlook:
         """What can be expected of the products in a scope's categories that have the price asked for."""

@@ -16,7 +16,7 @@ from operator import or_
 import numpy as np
 from django.conf import settings
 
-from search.comparison import compare_all, compare_likeliest, compare_together, in_common
+from search.comparison import compare_all, compare_together, in_common
 from search.neighbourhood import Neighbourhood
 from search.scope import NOTHING, Condition, Scope, any_of
 from search.selectivity import exact_rows, rows_kept, share_of
@@ -27,17 +27,16 @@ from search.trace import Route, stage, took
 from search.vectors import LEAST_COSINE, NOBODY, Neighbours, Vector, VectorSpace
 from search.walk import LONGEST_STRIDE, filtered_stride, walk
 
-# Half of the walks that may pass by some of the nearest lead elsewhere: so many times as many rows are compared.
-PASSED_BY_FACTOR = 2
+# So many times as many rows as usual are compared where a price keeps some kinds of products and not others: what is
+# near to most queries is of another kind, and the walk to what it keeps long.
+UNEVEN_PRICES_FACTOR = 2
 # From this share on, one stride is enough: so long that this part of what should pass in it is enough. Less passes
 # in it than in a stride without a filter, but it is longer, and so misses no more.
 WIDE_SHARE = 0.25
 STRIDE_YIELD = 0.8
 WIDE_PASSING = 0.8
-# Below it, so many rows more are taken than the share of SEARCH_FILTERED_ROWS that a filter keeps, and this part of the
-# rows wanted: few say little, and the first are not always the nearest.
-FILTERED_MARGIN = 50
-FILTERED_SURPLUS = 0.5
+# Below it, so many rows more are taken than the share of SEARCH_FILTERED_ROWS that a filter keeps: few say little.
+FILTERED_MARGIN = 40
 # A row that a walk comes by takes as long as so many that are compared one after the other.
 ROWS_FOR_A_STEP = 6
 # A query fits categories where its nearest products of all hold at least this part of the share that the categories
@@ -142,15 +141,12 @@ class _Search:
         if way.is_exact:
             took(Route.EXACT)
             return self._compare(scope)
-        ways = [partial(_by_index, self.around, scope, self.other, way)]
-        if _may_be_passed_by(self.around, scope, way.share) and not self.other.looks_up:
-            ways.append(partial(compare_likeliest, self.around, scope, self.other, way.limit))
-        found, *likeliest = side_by_side(ways)
+        found = _by_index(self.around, scope, self.other, way)
         if len(found) < way.limit:
             took(Route.FALLBACK)
             return self._compare(scope)
         took(Route.INDEX)
-        return reduce(Neighbours.merged, likeliest, found).first(way.limit)
+        return found
 
     def _compare(self, scope: Scope) -> Neighbours:
         """Compare every row within a scope, unless that was done."""
@@ -216,7 +212,7 @@ def _nearest_of_those(
 def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Condition, limit: int) -> _Way:
     kept = rows_kept(scope, constraint)
     share = share_of(kept)
-    if kept is not None and kept <= _rows_to_compare(around, scope, limit, share):
+    if kept is not None and _are_few(around, scope, limit, kept):
         return _Way(limit, True, share)
     # What is looked up for each row that is compared takes ten times as long as comparing it.
     if not other.looks_up and _is_better_compared(around, scope, limit, share):
@@ -230,21 +226,14 @@ def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Cond
     return _Way(limit, False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
 
 
-def _rows_to_compare(around: Neighbourhood, scope: Scope, limit: int, share: float) -> float:
-    """Up to how many rows of a scope comparing all of them is best."""
-    usual = exact_rows(scope, limit)
-    if not _may_be_passed_by(around, scope, share):
-        return usual
-    return max(usual, PASSED_BY_FACTOR * exact_rows(scope))
-
-
-def _may_be_passed_by(around: Neighbourhood, scope: Scope, share: float) -> bool:
-    """Whether a walk may pass by some of the nearest: what a price keeps may all be of another kind than what is near.
-
-    Rows do not know brands, and categories are walked only where the query fits them.
-    """
+def _are_few(around: Neighbourhood, scope: Scope, limit: int, kept: float) -> bool:
+    """Whether a scope keeps so few rows that comparing all of them is best."""
+    if kept <= exact_rows(scope, limit):
+        return True
     prices_only = scope.without("price").is_open and not scope.is_open
-    return prices_only and share < WIDE_SHARE and around.are_prices_uneven(scope)
+    return (
+        prices_only and kept <= UNEVEN_PRICES_FACTOR * exact_rows(scope) and around.are_prices_uneven(scope)
+    )
 
 
 def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:
@@ -294,8 +283,8 @@ def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
     if is_open:
         return min(LONGEST_STRIDE, usual), usual
     if share < WIDE_SHARE:
-        taken = FILTERED_SURPLUS * limit + FILTERED_MARGIN + share * settings.SEARCH_FILTERED_ROWS
-        return min(LONGEST_STRIDE, filtered), max(limit, math.ceil(taken))
+        taken = FILTERED_MARGIN + math.ceil(share * settings.SEARCH_FILTERED_ROWS)
+        return min(LONGEST_STRIDE, filtered), max(limit, taken)
     stride = max(limit / share / STRIDE_YIELD, min(filtered, WIDE_PASSING * usual / share))
     stride = min(LONGEST_STRIDE, math.ceil(stride))
     return stride, max(limit, math.ceil(STRIDE_YIELD * share * stride))

@@ -67,13 +67,6 @@ class Neighbours:
         """The first of them."""
         return self.at(slice(number))
 
-    def merged(self, other: "Neighbours") -> "Neighbours":
-        """Both, each product once, nearest first."""
-        both = self + other
-        order = np.lexsort((-both.product_ids, -both.cosines))
-        is_first = places(both.product_ids, both.product_ids) == np.arange(len(both))
-        return both.at(order[is_first[order]])
-
     def at(self, places: slice | npt.NDArray[np.intp]) -> "Neighbours":
         """Those at some places."""
         return Neighbours(self.product_ids[places], self.cosines[places], self.category_ids[places])

@@ -1,6 +1,7 @@
 """A configuration that travels with a query decides its order, and the trace says how the answer came about."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from catalog.models import Product
 from embeddings import model_registry, pipeline
 from search import encoding, vector_cache
 from search.configuration import Fusion, RankingConfiguration
-from search.engine import ranking_of, search_batch, search_products
+from search.engine import plan_of, ranking_of, search_batch, search_products
 from search.exceptions import EncodingUnavailableError
 from search.query import Filters, Mode, SearchQuery
+from search.ranking import rank
+from search.scope import Scope, resolve
 from search.trace import Route, stage, tracing
 
 QUERY = "drill for concrete"
@@ -55,6 +58,28 @@ class TestOnTheDemo:
         assert len(order(cutoff=0.5)) < len(usual)
         assert order(fusion=Fusion.RRF) != usual
         assert order(category_weight=1.0) != usual
+
+    @pytest.mark.parametrize(
+        ("text", "least"),
+        [("zzzz or qqqq", 40), ("headphones", 21), ("for", 20)],
+        ids=["none", "some", "many"],
+    )
+    def test_meaning_brings_less_where_words_bring_some(self, text: str, least: int) -> None:
+        deep = open_to_all(semantic_depth=40)
+        worded = len(ranking_of(SearchQuery(text, Mode.KEYWORD, configuration=deep)).keyword_order)
+        found = ranking_of(SearchQuery(text, configuration=deep))
+        assert len(found.semantic_order) == max(20, 40 - worded) >= least
+        by_rank = replace(deep, fusion=Fusion.RRF)
+        assert len(ranking_of(SearchQuery(text, configuration=by_rank)).semantic_order) == 40
+        assert len(ranking_of(SearchQuery(text, Mode.SEMANTIC, configuration=deep)).semantic_order) == 40
+
+    def test_each_set_of_a_search_is_as_deep_as_its_own_words_leave_it(self) -> None:
+        deep = open_to_all(semantic_depth=40)
+        cheap = Filters(price_max=Decimal(30))
+        wide, narrow = rank(plan_of(SearchQuery("hammer", configuration=deep)), [Scope(), resolve(cheap)])
+        assert len(narrow.keyword_order) < len(wide.keyword_order) < 20
+        for found in (wide, narrow):
+            assert len(found.semantic_order) == max(20, 40 - len(found.keyword_order))
 
     def test_the_fusion_of_a_query_goes_before_its_configuration(self) -> None:
         asked = SearchQuery(QUERY, fusion=Fusion.RRF, configuration=open_to_all())
