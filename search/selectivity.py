@@ -56,6 +56,11 @@ def exact_rows(scope: Scope, limit: int = 0) -> float:
     return settings.SEARCH_EXACT_ROWS * max(1.0, math.sqrt(length))
 
 
+def growth() -> float:
+    """So many times further a walk goes than among 100,000 products, to find as much of what is nearest."""
+    return max(1.0, math.sqrt(catalogue_size() / USUAL_SIZE))
+
+
 def categories_hold(scope: Scope) -> int:
     """How many products the categories of a scope have, about, whatever else it asks for."""
     kept = rows_kept(Scope(category_ids=scope.category_ids), NOTHING)

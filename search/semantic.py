@@ -19,13 +19,13 @@ from django.conf import settings
 from search.comparison import compare_all, compare_together, in_common
 from search.neighbourhood import Neighbourhood
 from search.scope import NOTHING, Condition, Scope, any_of
-from search.selectivity import exact_rows, rows_kept, share_of
+from search.selectivity import exact_rows, growth, rows_kept, share_of
 from search.side_by_side import side_by_side
 from search.similarities import Similarities
 from search.statements import GIN_SETTINGS, Kind, fetch_columns, fetch_together
 from search.trace import Route, stage, took
 from search.vectors import LEAST_COSINE, NOBODY, Neighbours, Vector, VectorSpace
-from search.walk import LONGEST_STRIDE, filtered_stride, walk
+from search.walk import LONGEST_STRIDE, filtered_stride, usual_stride, walk
 
 # So many times as many rows as usual are compared where a price keeps some kinds of products and not others: what is
 # near to most queries is of another kind, and the walk to what it keeps long.
@@ -279,12 +279,12 @@ def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
     A filter that keeps nearly everything asks for little more than none at all; to begin a second stride for the last
     few rows takes as long as the first.
     """
-    usual, filtered = max(limit, settings.SEARCH_EF_SEARCH), max(limit, filtered_stride())
+    usual, filtered = max(limit, usual_stride()), max(limit, filtered_stride())
     if is_open:
-        return min(LONGEST_STRIDE, usual), usual
+        return min(LONGEST_STRIDE, usual), limit
     if share < WIDE_SHARE:
-        taken = FILTERED_MARGIN + math.ceil(share * settings.SEARCH_FILTERED_ROWS)
-        return min(LONGEST_STRIDE, filtered), max(limit, taken)
+        taken = growth() * (FILTERED_MARGIN + share * settings.SEARCH_FILTERED_ROWS)
+        return min(LONGEST_STRIDE, filtered), max(limit, math.ceil(taken))
     stride = max(limit / share / STRIDE_YIELD, min(filtered, WIDE_PASSING * usual / share))
     stride = min(LONGEST_STRIDE, math.ceil(stride))
     return stride, max(limit, math.ceil(STRIDE_YIELD * share * stride))

@@ -1,8 +1,11 @@
 """A walk through the HNSW graph: the rows that it offers first, put in order."""
 
+import math
+
 from django.conf import settings
 
 from search.scope import Condition
+from search.selectivity import growth
 from search.statements import fetch_columns
 from search.vectors import PRICED_COLUMNS, PricedNeighbours, VectorSpace, as_neighbours
 
@@ -20,7 +23,12 @@ SETTINGS = {
 
 def filtered_stride() -> int:
     """How many rows the graph is walked over at a time under a filter."""
-    return min(LONGEST_STRIDE, FILTERED_STRIDE * settings.SEARCH_EF_SEARCH)
+    return min(LONGEST_STRIDE, FILTERED_STRIDE * usual_stride())
+
+
+def usual_stride() -> int:
+    """How many rows the graph is walked over where nothing is filtered."""
+    return min(LONGEST_STRIDE, math.ceil(growth() * settings.SEARCH_EF_SEARCH))
 
 
 def walk(space: VectorSpace, literal: str, where: Condition, taken: int, stride: int) -> PricedNeighbours:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from catalog.models import Category, Product
-from search import comparison, semantic
+from search import comparison, selectivity, semantic
 from search.analysis import analyse
 from search.encoding import active_model, query_vectors
 from search.lexical import keyword_candidates
@@ -21,10 +21,10 @@ from search.scope import Scope, resolve
 from search.semantic import nearest, nearest_in_each
 from search.similarities import Similarities
 from search.statements import fetch_together
-from search.terms import forget_frequencies
+from search.terms import catalogue_size, forget_frequencies
 from search.trace import Route, tracing
 from search.vectors import Neighbours, Vector, VectorSpace, read_vectors
-from search.walk import filtered_stride
+from search.walk import LONGEST_STRIDE, filtered_stride
 from tests.search.plans import plans
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
@@ -87,6 +87,7 @@ def test_what_is_not_near_enough_is_left_out_of_what_is_compared(
 
 
 def test_a_search_of_everything_walks_the_index(space: VectorSpace, vector: Vector) -> None:
+    catalogue_size()  # which is remembered for a while
     (plan,) = plans(lambda: nearest(space, vector, Scope(), 20))
     assert f"using {INDEX}" in plan
 
@@ -127,6 +128,20 @@ def test_categories_that_the_query_does_not_fit_are_not_walked_through(
     assert trace.route is route
 
 
+def test_the_bigger_the_catalogue_the_further_the_graph_is_walked(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = []
+    for size in (50_000, 100_000, 400_000, 90_000_000):
+        monkeypatch.setattr(selectivity, "catalogue_size", lambda size=size: size)
+        lengths.append([semantic._length_of_walk(20, share, share == 1) for share in (1, 0.5, 0.1)])
+    small, usual, big, huge = lengths
+    assert small == usual
+    assert [stride for stride, _ in big] == [
+        2 * stride if stride < 500 else LONGEST_STRIDE for stride, _ in usual
+    ]
+    assert big[2][1] == 2 * usual[2][1]
+    assert [stride for stride, _ in huge] == [LONGEST_STRIDE] * 3
+
+
 @pytest.mark.parametrize("limit", [1, 20, 200])
 def test_the_less_a_filter_keeps_the_further_the_graph_is_walked(limit: int, settings: Any) -> None:
     settings.SEARCH_EF_SEARCH, settings.SEARCH_FILTERED_ROWS = 200, 500
@@ -136,7 +151,7 @@ def test_the_less_a_filter_keeps_the_further_the_graph_is_walked(limit: int, set
     assert sorted(further) == further
     everything, all_taken = semantic._length_of_walk(limit, 1.0, is_open=True)
     assert walks[0][0] <= 1.6 * everything  # a filter that keeps all takes little more than none
-    assert all_taken == everything
+    assert all_taken == limit <= everything
     for share, (stride, taken) in zip(shares, walks, strict=True):
         assert taken >= limit
         if share >= semantic.WIDE_SHARE:
@@ -260,6 +275,7 @@ def test_what_cannot_be_among_the_nearest_of_all_is_not_looked_for_there(
     tools = resolve(Filters(categories=("tools",)))
     around = Neighbourhood(space, vector)
     assert around.share_within(tools) > 0.5
+    catalogue_size()
     assert plans(lambda: around.nearest_within(tools, filtered_stride())) == []
     assert around.nearest_within(tools, filtered_stride()) is None
 
