@@ -103,7 +103,7 @@ class VariantForm(forms.Form):
         "category_weight": "How much the best hits’ categories lift others of theirs; 0: not at all.",
         "cutoff": "What scores below this share of the best hit is left out; 0: nothing is.",
         "semantic_floor": "What only meaning finds needs this cosine.",
-        "semantic_depth": "So many products meaning brings.",
+        "semantic_depth": "So many products meaning brings; beside words down to half of them.",
         "model": "Models that are filled and kept up to date.",
         "rerank": "Whether a cross-encoder reorders the best.",
     }
