@@ -50,7 +50,7 @@ class ProductAdmin(CatalogProductAdmin):
     """The catalogue's products, with what became of their vectors."""
 
     # The badge stands beside the name, where the narrowest window still shows it; it also says what is inactive.
-    list_display = ("sku", "name", "embedding", "embedded_at", "shown_price", "brand", "shown_category")
+    list_display = ("sku", "name", "embedding", "shown_price", "brand", "shown_category", "embedded_at")
     list_filter = (
         EmbeddingStatusFilter,
         EmbeddingModelFilter,

@@ -3,6 +3,7 @@
 import subprocess
 from typing import Any
 
+from django.utils.timezone import now
 from playwright.sync_api import Page, expect
 
 from catalog.models import Product
@@ -56,3 +57,22 @@ def test_the_panel_says_why_a_product_failed(staff_page: Page, make_product: Any
     expect(staff_page.locator(".embedding-badge--failed")).to_have_count(1)
     staff_page.goto(f"/admin/catalog/product/{product.pk}/change/")
     expect(staff_page.get_by_text("ValueError: unreadable")).to_be_visible()
+
+
+def test_all_of_the_list_of_products_is_seen_beside_the_filters(
+    staff_page: Page, make_product: Any, make_category: Any
+) -> None:
+    category = make_category("Tools", "Hand tools")
+    for number in range(110, 113):
+        make_product(
+            "Adjustable Water Pump Pliers 250 mm",
+            sku=f"NS-TH-0{number}",
+            brand="Quellmark",
+            category=category,
+            price="1249.00",
+        )
+    ProductEmbedding.objects.update(embedded_at=now())
+    staff_page.goto("/admin/catalog/product/")
+    expect(staff_page.get_by_text("Hand tools").first).to_be_visible()
+    list_of_them = "document.querySelector('#changelist .results')"
+    assert staff_page.evaluate(f"{list_of_them}.scrollWidth - {list_of_them}.clientWidth") == 0
