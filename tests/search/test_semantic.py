@@ -218,6 +218,22 @@ def test_rows_of_a_category_are_compared_once_for_several_scopes(space: VectorSp
     assert len([plan for plan in sent if "embedding_searchable" in plan]) == 1
 
 
+@pytest.mark.parametrize("is_many", [False, True], ids=["compared", "walked"])
+def test_each_scope_has_as_many_as_are_wanted_of_it(
+    space: VectorSpace, vector: Vector, request: pytest.FixtureRequest, is_many: bool
+) -> None:
+    if is_many:
+        request.getfixturevalue("many_rows")
+    narrow = resolve(Filters(categories=("kitchen",), price_max=Decimal(30)))
+    limits = {narrow: 3, narrow.without("price"): 12, narrow.without("category"): 7, Scope(): 5}
+    found = nearest_in_each(space, vector, limits)
+    assert {scope: len(near) for scope, near in found.items()} == limits
+    for scope, near in found.items():
+        assert (
+            near.product_ids.tolist() == nearest(space, vector, scope, 20).product_ids.tolist()[: len(near)]
+        )
+
+
 def test_where_few_of_a_category_have_the_price_its_rows_are_compared_again(
     space: VectorSpace, vector: Vector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
