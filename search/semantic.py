@@ -37,6 +37,8 @@ STRIDE_YIELD = 0.8
 WIDE_PASSING = 0.8
 # Below it, so many rows more are taken than the share of SEARCH_FILTERED_ROWS that a filter keeps: few say little.
 FILTERED_MARGIN = 40
+# Strides are longer by this than without a filter: with shorter ones more is missed, with longer ones more is in vain.
+NARROW_STRIDE = 1.5
 # A row that a walk comes by takes as long as so many that are compared one after the other.
 ROWS_FOR_A_STEP = 6
 # A query fits categories where its nearest products of all hold at least this part of the share that the categories
@@ -279,12 +281,14 @@ def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
     A filter that keeps nearly everything asks for little more than none at all; to begin a second stride for the last
     few rows takes as long as the first.
     """
-    usual, filtered = max(limit, usual_stride()), max(limit, filtered_stride())
+    usual = max(limit, usual_stride())
     if is_open:
         return min(LONGEST_STRIDE, usual), limit
     if share < WIDE_SHARE:
         taken = growth() * (FILTERED_MARGIN + share * settings.SEARCH_FILTERED_ROWS)
-        return min(LONGEST_STRIDE, filtered), max(limit, math.ceil(taken))
-    stride = max(limit / share / STRIDE_YIELD, min(filtered, WIDE_PASSING * usual / share))
+        return min(LONGEST_STRIDE, math.ceil(NARROW_STRIDE * usual)), max(limit, math.ceil(taken))
+    stride = max(
+        limit / share / STRIDE_YIELD, min(max(limit, filtered_stride()), WIDE_PASSING * usual / share)
+    )
     stride = min(LONGEST_STRIDE, math.ceil(stride))
     return stride, max(limit, math.ceil(STRIDE_YIELD * share * stride))

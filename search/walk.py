@@ -9,7 +9,7 @@ from search.selectivity import growth
 from search.statements import fetch_columns
 from search.vectors import PRICED_COLUMNS, PricedNeighbours, VectorSpace, as_neighbours
 
-# Under a filter the graph is walked in strides that are longer by this: as right with a third fewer rows.
+# Under a filter one stride is longer by this at most.
 FILTERED_STRIDE = 3
 LONGEST_STRIDE = 1000  # pgvector allows no longer one
 
@@ -22,7 +22,7 @@ SETTINGS = {
 
 
 def filtered_stride() -> int:
-    """How many rows the graph is walked over at a time under a filter."""
+    """How many rows the graph is walked over under a filter, where one stride is to be enough."""
     return min(LONGEST_STRIDE, FILTERED_STRIDE * usual_stride())
 
 
