@@ -193,7 +193,9 @@ def _most_frequent(counts: Mapping[Any, int], selected: Sequence[str]) -> list[F
 
 
 def _read_categories() -> dict[int, Category]:
-    return {row[0]: row for row in fetch("SELECT id, slug, name, path FROM catalog_category")}
+    """All categories by id, in the order of their tree."""
+    rows = fetch("SELECT id, slug, name, path FROM catalog_category")
+    return {row[0]: row for row in sorted(rows, key=lambda row: row[3].split("/"))}
 
 
 _categories = Kept(_read_categories)
@@ -210,9 +212,9 @@ def _categories_of(counts: Iterable[int], selected: Iterable[str]) -> list[Categ
 def category_tree(
     counts: Mapping[Any, int], categories: Sequence[Category], selected: Sequence[str]
 ) -> list[FacetValue]:
-    """Categories in the order of their tree; each counts what is in it and below it.
+    """Categories with what is in them and below them counted.
 
-    `counts` is by category id.
+    `counts` is by category id, `categories` are all in the order of their tree.
     """
     totals: Counter[str] = Counter()
     paths = {pk: path for pk, _, _, path in categories}
@@ -220,9 +222,8 @@ def category_tree(
         parts = paths[pk].split("/") if pk in paths else []
         for depth in range(len(parts)):
             totals["/".join(parts[: depth + 1])] += number
-    ordered = sorted(categories, key=lambda category: category[3].split("/"))
     return [
         FacetValue(slug, name, totals[path], depth=path.count("/"), selected=slug in selected)
-        for _, slug, name, path in ordered
+        for _, slug, name, path in categories
         if totals[path] or slug in selected
     ]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from operator import and_
 from typing import Any
 
@@ -45,11 +45,13 @@ class Group:
         """Let these lexemes, next to each other, stand for the word too."""
         if lexemes and lexemes not in self.ways:
             self.alternatives.append((lexemes, weight))
+            self.__dict__.pop("documents", None)
 
     def add_synonym(self, lexemes: list[Lexeme]) -> None:
         """Let these lexemes, next to each other, mean the word too."""
         if lexemes not in self.ways:
             self.synonyms.append(lexemes)
+            self.__dict__.pop("documents", None)
 
     @property
     def ways(self) -> list[list[Lexeme]]:
@@ -70,9 +72,9 @@ class Group:
         """The group as a tsquery."""
         return "(" + " | ".join(f"({phrase_sql(lexemes)})" for lexemes in self.ways) + ")"
 
-    @property
+    @cached_property
     def documents(self) -> int:
-        """How many products match at most."""
+        """How many products match at most, with the ways that are known so far."""
         return documents_of(self.ways)
 
     def idf(self, size: int) -> float:

@@ -10,6 +10,7 @@ from search.results import FacetValue
 from search.statements import Floats, Ids
 
 PRICE_BUCKETS = 5
+_STEPS = tuple(map(Decimal, ("1", "1.5", "2", "2.5", "3", "4", "5", "6", "8", "10")))
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,5 @@ def round_price(price: Decimal) -> Decimal:
     if price <= 0:
         return Decimal(0)
     power = Decimal(10) ** price.adjusted()
-    steps = [Decimal(step) * power for step in ("1", "1.5", "2", "2.5", "3", "4", "5", "6", "8", "10")]
-    nearest = min(steps, key=lambda step: abs(step - price))
+    nearest = min((step * power for step in _STEPS), key=lambda step: abs(step - price))
     return nearest.to_integral_value() if nearest == nearest.to_integral_value() else nearest

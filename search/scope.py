@@ -1,7 +1,7 @@
 """Filters, resolved once per query and said in SQL for either leg."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -59,10 +59,10 @@ class Scope:
     def without(self, name: str) -> "Scope":
         """The same scope with one filter (`category`, `brand` or `price`) lifted."""
         if name == "category":
-            return replace(self, category_ids=None)
+            return Scope(None, self.brands, self.price_min, self.price_max)
         if name == "brand":
-            return replace(self, brands=())
-        return replace(self, price_min=None, price_max=None)
+            return Scope(self.category_ids, (), self.price_min, self.price_max)
+        return Scope(self.category_ids, self.brands)
 
     def condition(self, alias: str, with_active: bool = True) -> Condition:
         """The filters on a table that has their columns, and that only active products are within."""

@@ -36,17 +36,16 @@ class Kind(Enum):
     HALVES = ("string_agg(halfvec_send({}), ''::bytea)", ">f2", np.float32)
     TEXT = ("json_agg({}::text)::text", None, np.object_)
 
-    @property
-    def aggregate(self) -> str:
-        """All values of a column as one, with a gap for the column."""
-        return self.value[0]
+    def __init__(self, aggregate: str, written: npt.DTypeLike | None, becomes: npt.DTypeLike) -> None:
+        self.aggregate = aggregate  # all values of a column as one, with a gap for the column
+        self._written = written
+        self._becomes = becomes
 
     def read(self, values: Any) -> Array:
         """What `aggregate` of a column brought, in the order of its rows; NULL where there were none."""
-        _, written, becomes = self.value
-        if written is None:
-            return np.array(orjson.loads(values or "[]"), dtype=becomes)
-        return np.frombuffer(values or b"", dtype=written).astype(becomes)
+        if self._written is None:
+            return np.array(orjson.loads(values or "[]"), dtype=self._becomes)
+        return np.frombuffer(values or b"", dtype=self._written).astype(self._becomes)
 
 
 def id_array(ids: Iterable[int]) -> str:

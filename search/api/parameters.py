@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from django import forms
 from django.http import QueryDict
@@ -105,6 +105,8 @@ def check_encoding(query_string: str) -> Errors:
     `query_string` is WSGI's, in which a character stands for a byte.
     """
     # As Latin-1 every byte is a character, so nothing is lost before it is looked at.
+    if _is_utf8(unquote(query_string, "latin-1")):
+        return {}
     pairs = parse_qsl(query_string, keep_blank_values=True, encoding="latin-1")
     bad = [name for name, text in pairs if not (_is_utf8(name) and _is_utf8(text))]
     return {name.encode("latin-1").decode(errors="replace"): [NOT_UTF8] for name in bad}
