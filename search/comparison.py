@@ -1,7 +1,7 @@
 """Comparing every row that filters keep and that can be among the nearest: the exact way to these."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from operator import add
 
@@ -97,15 +97,19 @@ def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int)
     if (outlook := around.outlook(scope)) is None:
         return _exact(around, scope.condition("e") & other, limit)
     rest = scope.without("category").condition("e") & other
-    holding = outlook.holding(around.nearest_categories)
-    compared = ~(outlook.within_reach(around.floor) | holding)
-    found, expected = _new(around, outlook, outlook.likely(limit) | holding, compared, rest, limit), limit
+    near_enough = outlook.within_reach(around.floor)
+    compared = outlook.likely(limit) & near_enough
+    shares = _shares(around, outlook, compared, rest, limit)
+    nearest_of_all, *likely = side_by_side([around.nearest_of_all, *shares])
+    holding = outlook.holding(nearest_of_all.neighbours.category_ids.tolist())
+    compared |= ~(near_enough | holding)
+    found, expected = reduce(add, likely, NOBODY_PRICED), limit
     while len(found) < limit and not compared.all():
         expected *= 4
-        found += _new(around, outlook, outlook.likely(expected), compared, rest, limit)
+        found += _new(around, outlook, outlook.likely(expected) | holding, compared, rest, limit)
     if len(found) >= limit:
         nearer = outlook.within_reach(float(found.neighbours.cosines[limit - 1]))
-        found += _new(around, outlook, nearer, compared, rest, limit)
+        found += _new(around, outlook, nearer | holding, compared, rest, limit)
     return found.first(limit)
 
 
@@ -115,11 +119,18 @@ def _new(
     """Compare those of some parts that were not yet, and note it."""
     new = parts & ~compared
     compared |= new
-    if not new.any():
-        return NOBODY_PRICED
-    number = 1 + int(outlook.rows_in(new) / ROWS_OF_A_SHARE) if may_have_help() else 1
-    conditions = [outlook.condition(share) & rest for share in outlook.shares(new, number)]
-    return reduce(add, side_by_side([partial(_exact, around, where, limit) for where in conditions]))
+    return reduce(add, side_by_side(_shares(around, outlook, new, rest, limit)), NOBODY_PRICED)
+
+
+def _shares(
+    around: Neighbourhood, outlook: Outlook, parts: Flags, rest: Condition, limit: int
+) -> list[Callable[[], PricedNeighbours]]:
+    """What compares some parts: where a second session may help, in shares."""
+    if not parts.any():
+        return []
+    number = 1 + int(outlook.rows_in(parts) / ROWS_OF_A_SHARE) if may_have_help() else 1
+    conditions = [outlook.condition(share) & rest for share in outlook.shares(parts, number)]
+    return [partial(_exact, around, where, limit) for where in conditions]
 
 
 def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbours:

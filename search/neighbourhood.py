@@ -56,10 +56,9 @@ class Neighbourhood:
         """Whether a scope's price tells kinds of products apart, as far as samples tell."""
         return samples_of(self.space).are_prices_uneven(scope)
 
-    @property
-    def nearest_categories(self) -> list[int]:
-        """The categories of what is nearest of all."""
-        return self._near.neighbours.category_ids.tolist()
+    def nearest_of_all(self) -> PricedNeighbours:
+        """The nearest whatever their categories: those of so many are always compared."""
+        return self._near
 
     def share_within(self, scope: Scope) -> float:
         """Which part (0..1) of the nearest few has the categories and the price asked for."""

@@ -183,15 +183,17 @@ def test_what_no_sample_has_met_is_found_where_it_is_among_the_nearest_of_all(
     assert product.pk in nearest(space, vector, left, 5).product_ids
 
 
-def test_more_than_the_best_of_a_normal_sample_is_expected() -> None:
+def test_something_better_than_the_best_of_a_sample_is_expected() -> None:
     angles = np.linspace(0, np.pi / 2, 9)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     samples = Samples({1: 0, 2: 1}, np.array([90.0, 4.0]), np.array([0, 5, 9]), vectors, np.arange(9.0))
     seen = samples.outlook(np.array([0, 1], dtype=np.float32), Scope(category_ids=(1, 2, 3)))
     first, second = vectors[:5, 1], vectors[5:, 1]
-    spread = np.sqrt(2 * np.log(90)) + outlook.MARGIN
-    assert seen.best[0] == pytest.approx(first.mean() + spread * first.std(), rel=1e-5)
-    assert seen.best[1] >= second.max()
+    higher = np.sqrt(2 * np.log(90)) - np.sqrt(2 * np.log(5)) + outlook.MARGIN
+    assert seen.best[0] == pytest.approx(first.max() + higher * first.std(), rel=1e-5)
+    assert seen.best[1] == pytest.approx(
+        second.max() + outlook.MARGIN * second.std()
+    )  # all of it is the sample
     assert seen.categories == [[1], [2], [3]]
     assert seen.best[2] == np.inf
     dear = samples.outlook(np.array([0, 1], dtype=np.float32), Scope(category_ids=(1,), price_min=Decimal(4)))
