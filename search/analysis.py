@@ -7,14 +7,14 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from search.lexical_query import AppliedSynonym, Group, Lexeme, LexicalQuery, Run, idf, phrase_sql
+from search.lexical_query import AppliedSynonym, Group, Lexeme, LexicalQuery, Replacement, Run, phrase_sql
 from search.merchandising import book
 from search.merchandising.rules import Rulebook, text_key
 from search.merchandising.synonyms import Meaning, Synonyms
 from search.parsing import ParsedText, split_code
 from search.spelling import corrections
 from search.statements import fetch
-from search.term_weights import ceiling, term_weights
+from search.term_weights import ceiling, terms_of
 from search.terms import catalogue_size, remembered
 from search.trace import stage
 
@@ -25,9 +25,11 @@ COMPLETION_WEIGHT = 0.5
 TYPO_WEIGHT = 0.8
 MAX_WORDS_WITH_TYPOS = 3
 MAX_SKU_LENGTH = 64
+# Digits of a number that stands for a product even among other words; an EAN has 8 or 13.
+LEAST_NUMBER = 6
 
 _ANALYSE_SQL = """
-SELECT i.place, w.compound, t.lexeme, t.positions[1], public.catalog_lexeme_dimension(t.lexeme),
+SELECT i.place, w.compound, t.lexeme, at.position, public.catalog_lexeme_dimension(t.lexeme),
     coalesce(s.documents, 0), s.best_product_ids IS NOT NULL
 FROM unnest(%s::text[]) WITH ORDINALITY AS i(input, place)
 CROSS JOIN LATERAL (SELECT public.catalog_fold(i.input) AS folded) AS f
@@ -35,8 +37,9 @@ CROSS JOIN LATERAL (VALUES
     (false, public.catalog_words(f.folded)), (true, public.catalog_compounds(f.folded))
 ) AS w(compound, words)
 CROSS JOIN LATERAL unnest(to_tsvector(%s::regconfig, w.words)) AS t
+CROSS JOIN LATERAL unnest(t.positions) AS at(position)
 LEFT JOIN search_term AS s ON s.lexeme = t.lexeme
-ORDER BY i.place, w.compound, t.positions[1]
+ORDER BY i.place, w.compound, at.position
 """
 
 _COMPLETE_SQL = """
@@ -81,9 +84,12 @@ class Analysis:
 def _looked_up(pieces: Sequence[str]) -> dict[str, _Lexemes]:
     found = {piece: _Lexemes() for piece in pieces}
     rows = fetch(_ANALYSE_SQL, (list(pieces), settings.SEARCH_CONFIG), is_prepared=True)
-    for place, is_compound, text, _, dimension, documents, has_best in rows:
+    last: dict[tuple[int, bool], int] = {}
+    for place, is_compound, text, position, dimension, documents, has_best in rows:
         lexemes = found[pieces[place - 1]]
-        lexeme = Lexeme(text, dimension, documents, has_best)
+        gap = position - last.get((place, is_compound), position - 1)
+        last[place, is_compound] = position
+        lexeme = Lexeme(text, dimension, documents, has_best, gap)
         (lexemes.compound if is_compound else lexemes.plain).append(lexeme)
     return found
 
@@ -101,21 +107,19 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     synonyms = _synonyms(rulebook or book.current(), settings.SEARCH_CONFIG)
     groups = [_group(word, splits.get(word), analysis) for word in parsed.words]
     size = catalogue_size()
-    _add_joined(groups, joined, analysis, size)
+    written_together = _add_joined(groups, joined, analysis)
     applied = _add_synonyms(groups, synonyms.meanings(parsed.words, analysis.form))
     if parsed.ends_inside_a_word and groups:
         _complete(groups[-1], size)
     _forgive_typos(groups)
     phrases = [lexemes for phrase in parsed.phrases if (lexemes := analysis.lexemes(phrase))]
-    weights, choices = term_weights(groups, applied, phrases, size)
     return LexicalQuery(
         groups=tuple(group for group in groups if group.ways),
         phrases=tuple(phrase_sql(lexemes) for lexemes in phrases),
         excluded=tuple(
             _excluded_sql(piece, analysis) for piece in parsed.excluded if analysis.lexemes(piece)
         ),
-        weights=weights,
-        choices=choices,
+        terms=terms_of(groups, [*written_together, *applied], phrases, size),
         ceiling=ceiling(groups, phrases, size),
         size=size,
         text=text,
@@ -138,21 +142,22 @@ def _group(word: str, split: str | None, analysis: Analysis) -> Group:
     group = Group(word)
     for lexemes in (analysis.lexemes(word), *([one] for one in analysis.compounds(word))):
         group.add(lexemes, 1.0)
-    if split:
-        group.add(analysis.lexemes(split), 1.0)
+    # A part that is no word of the index, as the letter of "a6", would leave the number alone to stand for the code.
+    if split and len(parts := analysis.lexemes(split)) == len(split.split()):
+        group.add(parts, 1.0)
     return group
 
 
-def _add_joined(groups: Sequence[Group], joined: Sequence[str], analysis: Analysis, size: int) -> None:
+def _add_joined(groups: Sequence[Group], joined: Sequence[str], analysis: Analysis) -> list[Replacement]:
     """`head set` also finds the catalogue's `headset`, which then counts as both words."""
-    for left, right, piece in zip(groups, groups[1:], joined, strict=False):
-        lexemes = analysis.lexemes(piece)
-        if len(lexemes) != 1 or not lexemes[0].documents or not (left.alternatives and right.alternatives):
-            continue
-        both = left.idf(size) + right.idf(size)
-        weight = both / max(idf(lexemes[0].documents, size), 1e-6)
-        left.add(lexemes, weight)
-        right.add(lexemes, weight)
+    found = []
+    for place, piece in enumerate(joined):
+        both, lexemes = groups[place : place + 2], analysis.lexemes(piece)
+        if len(lexemes) == 1 and lexemes[0].documents and all(group.alternatives for group in both):
+            found.append(Replacement((place, place + 2), lexemes))
+            for group in both:
+                group.add_replacement(lexemes)
+    return found
 
 
 def _add_synonyms(groups: Sequence[Group], synonyms: Mapping[Run, Sequence[Meaning]]) -> list[AppliedSynonym]:
@@ -163,9 +168,9 @@ def _add_synonyms(groups: Sequence[Group], synonyms: Mapping[Run, Sequence[Meani
         words = " ".join(group.word for group in met)
         for meaning in meanings:
             if lexemes := analysis.lexemes(meaning.text):
-                applied.append(AppliedSynonym(meaning.synonym_id, run, words, meaning.text, lexemes))
+                applied.append(AppliedSynonym(run, lexemes, meaning.synonym_id, words, meaning.text))
                 for group in met:
-                    group.add_synonym(lexemes)
+                    group.add_replacement(lexemes)
     return applied
 
 
@@ -218,7 +223,16 @@ def _excluded_sql(piece: str, analysis: Analysis) -> str:
 
 
 def _codes(parsed: ParsedText, text: str) -> tuple[str, ...]:
-    """What of the query may be a SKU: the whole of it, and every word with a digit in it."""
-    words = [text, *(word for word in (*parsed.words, *parsed.phrases) if any(map(str.isdigit, word)))]
-    variants = [way for word in words for way in (word, word.upper(), word.lower())]
+    """What of the query may be a SKU: the whole of it, and its words that have a digit.
+
+    Of several words, one that is a short number is a measure or a count, whatever else has that number.
+    """
+    pieces = (*parsed.words, *parsed.phrases)
+    words = [
+        word
+        for word in pieces
+        if any(map(str.isdigit, word))
+        and (len(pieces) == 1 or not word.isdigit() or len(word) >= LEAST_NUMBER)
+    ]
+    variants = [way for word in (text, *words) for way in (word, word.upper(), word.lower())]
     return tuple(dict.fromkeys(way for way in variants if 0 < len(way) <= MAX_SKU_LENGTH))

@@ -123,8 +123,7 @@ def taken(values: npt.NDArray[Any], at: npt.NDArray[np.intp], missing: float) ->
     return with_missing[at]
 
 
-def cut(scores: Scores, relative: float, absolute: float) -> npt.NDArray[np.bool_]:
-    """Which scores stay: above 0, at least `absolute`, and at least `relative` of the best one."""
-    if not len(scores):
-        return np.zeros(0, dtype=bool)
-    return (scores > 0) & (scores >= max(absolute, relative * float(scores.max())))
+def cut(scores: Scores, relative: float, absolute: float, measure: Scores) -> npt.NDArray[np.bool_]:
+    """Which scores stay: above 0, at least `absolute`, and at least `relative` of the best of `measure`."""
+    best = float(measure.max(initial=0.0))
+    return (scores > 0) & (scores >= max(absolute, relative * best))

@@ -24,6 +24,7 @@ class Lexeme:
     dimension: int
     documents: int
     has_best: bool = False  # so common that the products in which it weighs most are known
+    gap: int = 1  # so many words after the lexeme before it: 2 where a stop word stands between them
 
     @property
     def quoted(self) -> str:
@@ -38,8 +39,8 @@ class Group:
     word: str
     # Each alternative: lexemes that stand next to each other, and how much it counts (1: as typed).
     alternatives: list[tuple[list[Lexeme], float]] = field(default_factory=list)
-    # What staff say that it means, by itself or with other words.
-    synonyms: list[list[Lexeme]] = field(default_factory=list)
+    # What may stand instead of it, or of it and its neighbours.
+    replacements: list[list[Lexeme]] = field(default_factory=list)
 
     def add(self, lexemes: list[Lexeme], weight: float) -> None:
         """Let these lexemes, next to each other, stand for the word too."""
@@ -47,25 +48,20 @@ class Group:
             self.alternatives.append((lexemes, weight))
             self.__dict__.pop("documents", None)
 
-    def add_synonym(self, lexemes: list[Lexeme]) -> None:
-        """Let these lexemes, next to each other, mean the word too."""
+    def add_replacement(self, lexemes: list[Lexeme]) -> None:
+        """Let these lexemes, next to each other, stand instead of the word, or of it and its neighbours."""
         if lexemes not in self.ways:
-            self.synonyms.append(lexemes)
+            self.replacements.append(lexemes)
             self.__dict__.pop("documents", None)
 
     @property
     def ways(self) -> list[list[Lexeme]]:
         """All lexemes that match the word, next to each other."""
-        return [*(lexemes for lexemes, _ in self.alternatives), *self.synonyms]
+        return [*(lexemes for lexemes, _ in self.alternatives), *self.replacements]
 
     def lexemes(self) -> list[Lexeme]:
         """The word as typed."""
         return self.alternatives[0][0] if self.alternatives else []
-
-    @property
-    def is_compound(self) -> bool:
-        """Whether the word has parts."""
-        return any(len(lexemes) > 1 for lexemes, _ in self.alternatives)
 
     @property
     def sql(self) -> str:
@@ -77,10 +73,15 @@ class Group:
         """How many products match at most, with the ways that are known so far."""
         return documents_of(self.ways)
 
+    @property
+    def documents_as_typed(self) -> int:
+        """How many products have it in one piece; where none has, how many match at most."""
+        return documents_of([way for way in self.ways if len(way) == 1]) or self.documents
+
     def idf(self, size: int) -> float:
         """idf of the word, whichever way it is written, in a catalogue of `size` products.
 
-        A word that has a common synonym is no more common for that; one that the catalogue lacks is as rare as these.
+        A word that has a common replacement is no more common for that; one that the catalogue lacks is as rare as it.
         """
         return idf(documents_of([lexemes for lexemes, _ in self.alternatives]) or self.documents, size)
 
@@ -91,14 +92,39 @@ def documents_of(ways: Sequence[Sequence[Lexeme]]) -> int:
 
 
 @dataclass(frozen=True)
-class AppliedSynonym:
+class Terms:
+    """What the words of a query weigh in BM25: a sum over products' terms, to which the best of each choice adds.
+
+    A choice is between ways to say the same: a product that says it twice has not more of the query.
+    """
+
+    weights: Weights
+    choices: "tuple[tuple[Terms, ...], ...]" = ()
+
+    def bm25(self, alias: str) -> Condition:
+        """The BM25 of a product, on a table with `lexical_weights`."""
+        terms = [_product(alias, self.weights)] if self.weights or not self.choices else []
+        for choice in self.choices:
+            ways = [way.bm25(alias) for way in choice]
+            terms.append(Condition(f"greatest({', '.join(way.sql for way in ways)})", params_of(ways)))
+        return Condition(" + ".join(term.sql for term in terms), params_of(terms))
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What may stand in a product instead of some of a query's words."""
+
+    run: Run  # of these words: the first one, and the end
+    lexemes: list[Lexeme]
+
+
+@dataclass(frozen=True)
+class AppliedSynonym(Replacement):
     """A synonym of staff's that a query met."""
 
     id: int  # 0: not saved yet
-    run: Run  # the query's words that met it: the first one, and the end
-    words: str  # these, as typed
+    words: str  # those that met it, as typed
     means: str
-    lexemes: list[Lexeme]  # of what it means
 
     @property
     def sql(self) -> str:
@@ -117,9 +143,7 @@ class LexicalQuery:
     groups: tuple[Group, ...]
     phrases: tuple[str, ...]  # tsqueries that every hit satisfies
     excluded: tuple[str, ...]  # tsqueries that no hit satisfies
-    weights: Weights  # what its words weigh
-    # Of words that have synonyms, and of these: the best of each choice counts.
-    choices: tuple[tuple[Weights, ...], ...]
+    terms: Terms  # what its words weigh
     ceiling: float  # BM25 of a product that matches every word well
     size: int  # how many products the catalogue has
     text: str  # as typed, for exact names
@@ -135,17 +159,18 @@ class LexicalQuery:
     def is_part_number(self) -> bool:
         """Whether it names a thing, not a kind of things: every word has a digit, and next to no product has it."""
         return bool(self.groups) and all(
-            any(map(str.isdigit, group.word)) and 0 < group.documents <= PART_NUMBER_DOCUMENTS
+            any(map(str.isdigit, group.word)) and 0 < group.documents_as_typed <= PART_NUMBER_DOCUMENTS
             for group in self.groups
         )
 
     def bm25(self, alias: str) -> Condition:
         """The BM25 of a product, on a table with `lexical_weights`."""
-        terms = [_product(alias, self.weights)]
-        for choice in self.choices:
-            ways = [_product(alias, weights) for weights in choice]
-            terms.append(Condition(f"greatest({', '.join(way.sql for way in ways)})", params_of(ways)))
-        return Condition(" + ".join(term.sql for term in terms), params_of(terms))
+        return self.terms.bm25(alias)
+
+    @property
+    def is_one_word(self) -> bool:
+        """Whether it is one word, or one phrase."""
+        return len(self.groups) + len(self.phrases) <= 1
 
     def required(self, alias: str) -> Condition:
         """Phrases, on a table with a `search_vector`: its index knows which rows have them."""
@@ -187,5 +212,6 @@ def _each(sql: str, params: Sequence[str]) -> Condition:
 
 
 def phrase_sql(lexemes: Sequence[Lexeme]) -> str:
-    """Lexemes next to each other, in order, as a tsquery."""
-    return " <-> ".join(lexeme.quoted for lexeme in lexemes)
+    """Lexemes next to each other, in order, as a tsquery; between some of them stand words that are not indexed."""
+    first, *others = lexemes
+    return first.quoted + "".join(f" <{lexeme.gap}> {lexeme.quoted}" for lexeme in others)

@@ -115,7 +115,7 @@ def _ranking(plan: Plan, found: Candidates) -> Ranking:
     semantic = fusion.normalise_semantic(found.cosine)
     scores = np.minimum(_fuse(plan, found, semantic, keyword), BEST_INEXACT_SCORE)
     scores[found.is_exact] = EXACT_SCORE
-    order = _order(plan, found.product_ids, scores)
+    order = _order(plan, found, scores)
     shown = found.product_ids[order]
     return Ranking(
         product_ids=shown.tolist(),
@@ -238,10 +238,14 @@ def _fuse(plan: Plan, found: Candidates, semantic: Scores, keyword: Scores) -> S
 
 
 @stage("fusion")
-def _order(plan: Plan, product_ids: Ids, scores: Scores) -> npt.NDArray[np.intp]:
-    """Places of the products that stay, best first; of equals the newer product."""
+def _order(plan: Plan, found: Candidates, scores: Scores) -> npt.NDArray[np.intp]:
+    """Places of the products that stay, best first; of equals the newer product.
+
+    What one of several words names exactly says nothing of how good the answers to all of them are.
+    """
     # Reciprocal ranks say nothing of how good a hit is, so no share of the best one is a limit.
     by_rank = plan.mode is Mode.HYBRID and plan.configuration.fusion is Fusion.RRF
     relative = 0.0 if by_rank else plan.configuration.cutoff
-    stays = np.flatnonzero(fusion.cut(scores, relative, plan.min_score))
-    return stays[np.lexsort((-product_ids[stays], -scores[stays]))][:MAX_DEPTH]
+    measure = scores if plan.lexical.is_one_word else scores[~found.is_exact]
+    stays = np.flatnonzero(fusion.cut(scores, relative, plan.min_score, measure))
+    return stays[np.lexsort((-found.product_ids[stays], -scores[stays]))][:MAX_DEPTH]

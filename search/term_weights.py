@@ -1,26 +1,26 @@
-"""What the words of a query weigh in BM25: their idf, and of words and their synonyms the best of each."""
+"""What the words of a query weigh in BM25: their idf, and of ways to say the same the best one."""
 
 from collections.abc import Iterable, Sequence
 
 from catalog.lexical import K1
-from search.lexical_query import AppliedSynonym, Group, Lexeme, Run, Weights, idf
+from search.lexical_query import Group, Lexeme, Replacement, Run, Terms, Weights, idf
 
 
-def term_weights(
+def terms_of(
     groups: Sequence[Group],
-    synonyms: Sequence[AppliedSynonym],
+    replacements: Sequence[Replacement],
     phrases: Sequence[Sequence[Lexeme]],
     size: int,
-) -> tuple[Weights, tuple[tuple[Weights, ...], ...]]:
-    """The weights of what a query asks for in a catalogue of `size` products, and those of each choice.
-
-    A choice is between words as typed and with a synonym instead: a product that has a word and its synonym has not
-    more of the query than one that has either.
-    """
-    spans = _spans(synonyms)
-    chosen = {place for span in spans for place in range(*span)}
-    others = [group for place, group in enumerate(groups) if place not in chosen]
-    return _weights(others, phrases, size), tuple(_choice(groups, span, synonyms, size) for span in spans)
+) -> Terms:
+    """The weights of what a query asks for in a catalogue of `size` products."""
+    spans = _spans(replacements)
+    replaced = {place for span in spans for place in range(*span)}
+    found = _terms([group for place, group in enumerate(groups) if place not in replaced], size)
+    weights = dict(found.weights)
+    for phrase in phrases:
+        for lexeme in phrase:
+            weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), idf(lexeme.documents, size))
+    return Terms(weights, (*found.choices, *(_choice(groups, span, replacements, size) for span in spans)))
 
 
 def ceiling(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: int) -> float:
@@ -30,10 +30,10 @@ def ceiling(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: 
     return (K1 + 1) * total
 
 
-def _spans(synonyms: Iterable[AppliedSynonym]) -> list[Run]:
-    """The runs of words that synonyms are about, those that overlap as one."""
+def _spans(replacements: Iterable[Replacement]) -> list[Run]:
+    """The runs of words that something may stand for, those that overlap as one."""
     spans: list[Run] = []
-    for start, end in sorted(synonym.run for synonym in synonyms):
+    for start, end in sorted(one.run for one in replacements):
         if spans and start < spans[-1][1]:
             spans[-1] = spans[-1][0], max(end, spans[-1][1])
         else:
@@ -42,34 +42,45 @@ def _spans(synonyms: Iterable[AppliedSynonym]) -> list[Run]:
 
 
 def _choice(
-    groups: Sequence[Group], span: Run, synonyms: Iterable[AppliedSynonym], size: int
-) -> tuple[Weights, ...]:
-    """The weights of a run of words, and of it with each of its synonyms instead of the words that met this.
+    groups: Sequence[Group], span: Run, replacements: Iterable[Replacement], size: int
+) -> tuple[Terms, ...]:
+    """The weights of a run of words, and of it with each of its replacements instead of the words that met this.
 
-    A synonym counts as much as the words: which of them somebody means, meaning tells.
+    A replacement counts as much as the words: which of them somebody means, meaning tells.
     """
     start, end = span
-    ways = [_weights(groups[start:end], (), size)]
-    for synonym in synonyms:
-        first, after = synonym.run
+    ways = [_terms(groups[start:end], size)]
+    for one in replacements:
+        first, after = one.run
         if start <= first and after <= end:
-            weights = _weights([*groups[start:first], *groups[after:end]], (), size)
-            share = sum(group.idf(size) for group in groups[first:after]) / len(synonym.lexemes)
-            for lexeme in synonym.lexemes:
+            rest = _terms([*groups[start:first], *groups[after:end]], size)
+            weights = dict(rest.weights)
+            share = sum(group.idf(size) for group in groups[first:after]) / len(one.lexemes)
+            for lexeme in one.lexemes:
                 weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), share)
-            ways.append(weights)
+            ways.append(Terms(weights, rest.choices))
     return tuple(ways)
 
 
-def _weights(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: int) -> dict[int, float]:
-    """idf by dimension. The parts of a code share its weight, for each alone says little."""
+def _terms(groups: Sequence[Group], size: int) -> Terms:
+    """The weights of some words; where one can be written in several ways, the best of these counts."""
     weights: dict[int, float] = {}
+    choices = []
     for group in groups:
-        for lexemes, weight in group.alternatives:
-            for lexeme in lexemes:
-                share = weight * idf(lexeme.documents, size) / (len(lexemes) if group.is_compound else 1)
-                weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), share)
-    for phrase in phrases:
-        for lexeme in phrase:
-            weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), idf(lexeme.documents, size))
+        spellings = [_spelling(group, lexemes, weight, size) for lexemes, weight in group.alternatives]
+        if len(spellings) > 1:
+            choices.append(tuple(map(Terms, spellings)))
+            continue
+        for dimension, weight in (spellings[0] if spellings else {}).items():
+            weights[dimension] = max(weights.get(dimension, 0.0), weight)
+    return Terms(weights, tuple(choices))
+
+
+def _spelling(group: Group, lexemes: Sequence[Lexeme], weight: float, size: int) -> Weights:
+    """One way to write a word: its parts share what the word weighs, for each alone says little."""
+    rarities = [max(idf(lexeme.documents, size), 1e-6) for lexeme in lexemes]
+    share = weight * group.idf(size) / sum(rarities)
+    weights: dict[int, float] = {}
+    for lexeme, rarity in zip(lexemes, rarities, strict=True):
+        weights[lexeme.dimension] = weights.get(lexeme.dimension, 0.0) + share * rarity
     return weights

@@ -63,9 +63,10 @@ def test_bm25_is_scaled_by_the_most_it_can_give() -> None:
 
 def test_the_cut_off_is_relative_to_the_best_and_drops_zero() -> None:
     scores = np.array([0.9, 0.5, 0.44, 0.0])
-    assert fusion.cut(scores, 0.5, 0.0).tolist() == [True, True, False, False]
-    assert fusion.cut(scores, 0.0, 0.6).tolist() == [True, False, False, False]
-    assert fusion.cut(np.array([]), 0.5, 0.0).tolist() == []
+    assert fusion.cut(scores, 0.5, 0.0, scores).tolist() == [True, True, False, False]
+    assert fusion.cut(scores, 0.0, 0.6, scores).tolist() == [True, False, False, False]
+    assert fusion.cut(scores, 0.5, 0.0, scores[1:]).tolist() == [True, True, True, False]
+    assert fusion.cut(np.array([]), 0.5, 0.0, np.array([])).tolist() == []
 
 
 def test_products_of_the_prevailing_category_are_lifted() -> None:

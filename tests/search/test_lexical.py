@@ -9,6 +9,7 @@ from django.test import override_settings
 from catalog.models import Product
 from search.analysis import analyse
 from search.engine import search_products
+from search.lexical_query import LexicalQuery
 from search.merchandising import book
 from search.models import Synonym
 from search.parsing import parse
@@ -17,6 +18,13 @@ from search.terms import refresh_terms
 
 MakeProduct = Callable[..., Product]
 pytestmark = pytest.mark.django_db
+
+
+def scored(query: LexicalQuery) -> list[tuple[Product, float]]:
+    """All products with the BM25 of a query's words."""
+    score = query.bm25("p")
+    products = Product.objects.raw(f"SELECT p.*, {score.sql} AS bm25 FROM catalog_product AS p", score.params)
+    return [(product, product.bm25) for product in products]
 
 
 def names(text: str) -> list[str]:
@@ -50,6 +58,54 @@ def test_fractions_and_grades_are_words(make_product: MakeProduct) -> None:
     assert names("cat 6")[0] == "Patch cable cat6"
 
 
+@pytest.mark.parametrize("text", ["smart-ups 750va", "smartups 750 va", "smart ups 750va"])
+def test_ways_to_write_a_word_do_not_add_up(make_product: MakeProduct, text: str) -> None:
+    """A product that writes one word in every way has not more of the query than one that has both words."""
+    best = make_product("Smart-UPS 750VA 750 VA")
+    for power in range(5):
+        make_product(f"Smart-UPS {power + 1}kVA")
+    refresh_terms()
+    query = analyse(parse(text), text)
+    found = {one.name: score for one, score in scored(query)}
+    assert names(text)[0] == best.name
+    assert max(found.values()) == found[best.name] <= query.ceiling
+
+
+def test_the_letter_of_a_code_is_not_left_out(make_product: MakeProduct) -> None:
+    make_product("Tape 6 pieces")
+    make_product("Tray for A6")
+    refresh_terms()
+    assert names("a6") == ["Tray for A6"]
+
+
+def test_a_code_that_few_have_is_a_part_number_whatever_its_parts_are(make_product: MakeProduct) -> None:
+    for number in range(21):
+        make_product(f"Foil 130 x 80 number {number}")
+    make_product("Label 130x80")
+    refresh_terms()
+    assert analyse(parse("130x80"), "130x80").is_part_number
+    assert not analyse(parse("130 80"), "130 80").is_part_number
+
+
+def test_a_number_among_words_is_no_sku(make_product: MakeProduct) -> None:
+    sku = make_product("Plain paper", sku="1440")
+    monitor = make_product("Monitor 2560 x 1440", sku="MON")
+    make_product("Monitor 27", sku="MON2")
+    refresh_terms()
+    assert names("2560 x 1440 monitor")[0] == monitor.name
+    assert names("1440")[0] == sku.name
+
+
+def test_a_sku_among_words_comes_first_and_cuts_nothing_off(make_product: MakeProduct) -> None:
+    for number in range(5):
+        make_product(f"Dog lead for the evening walk {number}")
+    named = make_product("Fibre cable", sku="2121542")
+    refresh_terms()
+    found = search_products(SearchQuery("lead 2121542", mode=Mode.KEYWORD))
+    assert found.hits[0].fields["name"] == named.name
+    assert found.total == 6
+
+
 def test_an_ean_among_the_attributes_is_found(make_product: MakeProduct) -> None:
     make_product("Kettle", attributes={"ean": "4006381333931"})
     assert names("4006381333931") == ["Kettle"]
@@ -66,6 +122,19 @@ def test_words_written_together_and_apart(make_product: MakeProduct) -> None:
     refresh_terms()
     assert names("head set") == ["Headset with microphone"]
     assert names("wifi") == names("wi-fi") == ["Wi-Fi repeater"]
+
+
+def test_stop_words_keep_their_places_in_phrases(make_product: MakeProduct) -> None:
+    injector = make_product("Injector for Power over Ethernet")
+    make_product("Power lead and Ethernet lead")
+    converter = make_product("Converter DC to DC")
+    make_product("Converter AC to DC")
+    easy = make_product("Easy-to-use lamp")
+    refresh_terms()
+    assert names('"power over ethernet"') == names("power-over-ethernet") == [injector.name]
+    assert names('"dc to dc"') == [converter.name]
+    assert names('converter -"dc to dc"') == ["Converter AC to DC"]
+    assert names("easy-to-use") == [easy.name]
 
 
 def test_a_growing_word_is_completed(make_product: MakeProduct) -> None:
@@ -112,12 +181,14 @@ def test_a_word_and_its_synonym_count_as_one_of_them(make_product: MakeProduct) 
 def test_synonyms_of_overlapping_words_are_alternatives(make_product: MakeProduct) -> None:
     make_product("Pencil notebook laptop bag sleeve")
     words = ("pencil", "notebook", "laptop", "bag", "sleeve")
-    pencil, notebook, laptop, bag, sleeve = (next(iter(analyse(parse(word), word).weights)) for word in words)
+    pencil, notebook, laptop, bag, sleeve = (
+        next(iter(analyse(parse(word), word).terms.weights)) for word in words
+    )
     Synonym.objects.create(term="laptop", means="notebook")
     Synonym.objects.create(term="laptop bag", means="sleeve")
     query = analyse(parse("pencil laptop bag"), "pencil laptop bag")
-    assert set(query.weights) == {pencil}
-    assert [{*map(frozenset, choice)} for choice in query.choices] == [
+    assert set(query.terms.weights) == {pencil}
+    assert [{frozenset(way.weights) for way in choice} for choice in query.terms.choices] == [
         {frozenset({laptop, bag}), frozenset({notebook, bag}), frozenset({sleeve})}
     ]
 
@@ -150,4 +221,4 @@ def test_the_score_is_bm25f(make_product: MakeProduct) -> None:
     description = 1.0 * 1 / (1 - 0.75 + 0.75 * 2 / 40)
     frequency = name + description
     weight = frequency * 1.6 / (0.6 + frequency)
-    assert score == pytest.approx(weight * next(iter(query.weights.values())), rel=1e-3)
+    assert score == pytest.approx(weight * next(iter(query.terms.weights.values())), rel=1e-3)

@@ -12,7 +12,7 @@ from catalog.models import Category, Product
 from search.analysis import analyse
 from search.engine import search_products
 from search.lexical import keyword_candidates
-from search.lexical_query import Group, Lexeme, LexicalQuery
+from search.lexical_query import Group, Lexeme, LexicalQuery, Terms
 from search.merchandising import book
 from search.models import Synonym, Term
 from search.parsing import parse
@@ -229,7 +229,7 @@ def test_what_has_several_words_is_looked_up_apart_where_it_is_little(
         Group(f"word{place}", [([Lexeme(f"word{place}", place, number, has_best=True)], 1.0)])
         for place, number in enumerate(documents)
     )
-    query = LexicalQuery(groups, (), (), {}, (), 1.0, 100_000, "", ())
+    query = LexicalQuery(groups, (), (), Terms({}), 1.0, 100_000, "", ())
     assert (best_candidates(query) is not None) is is_worth_it
 
 

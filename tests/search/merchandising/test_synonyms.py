@@ -89,8 +89,8 @@ def test_a_synonym_counts_as_much_as_the_word(make_product: Callable[..., Produc
     refresh_terms()
     Synonym.objects.create(term="telly", means="television", both_ways=False)
     Synonym.objects.create(term="telly", means="picture tube", both_ways=False)
-    (choice,) = analyse(parse("telly"), "telly").choices
-    as_typed, synonym, two_words = (list(weights.values()) for weights in choice)
+    (choice,) = analyse(parse("telly"), "telly").terms.choices
+    as_typed, synonym, two_words = (list(way.weights.values()) for way in choice)
     assert as_typed == synonym
     assert sum(two_words) == pytest.approx(sum(as_typed))
 
