@@ -43,7 +43,7 @@ def compare_all(around: Neighbourhood, scope: Scope, other: Condition, limit: in
     products are found through the catalogue's indexes, which takes two to four microseconds for each that is kept:
     their ids go into one array, in whose order the index on vectors is read once, where a join would look each one up.
     """
-    if looks_at_copies(scope):
+    if looks_at_copies(scope) or around.outlook(scope) is not None:
         return _by_parts(around, scope, other, limit).neighbours
     return _by_products(around, scope, other, limit).neighbours
 
@@ -65,10 +65,7 @@ def _looked_up(scope: Scope, share: int, number: int) -> Condition:
     chosen = scope.condition("b", with_active=scope.category_ids is not None or bool(scope.brands))
     if number > 1:  # products with close ids lie next to each other
         chosen &= Condition("mod(b.id / %s, %s) = %s", (IDS_TOGETHER, number, share))
-    return Condition(
-        f"e.is_active AND e.product_id = ANY(ARRAY(SELECT b.id FROM catalog_product AS b WHERE {chosen.sql}))",
-        chosen.params,
-    )
+    return _with_ids_of(chosen)
 
 
 def looks_at_copies(scope: Scope) -> bool:
@@ -96,41 +93,65 @@ def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int)
     """
     if (outlook := around.outlook(scope)) is None:
         return _exact(around, scope.condition("e") & other, limit)
-    rest = scope.without("category").condition("e") & other
+    rest = scope.without("category")
     near_enough = outlook.within_reach(around.floor)
     compared = outlook.likely(limit) & near_enough
-    shares = _shares(around, outlook, compared, rest, limit)
+    shares = _shares(around, outlook, compared, rest, other, limit)
+    if scope.category_ids is None:
+        uncategorised = Condition("e.category_id IS NULL") & rest.condition("e") & other
+        shares.append(partial(_exact, around, uncategorised, limit))
     nearest_of_all, *likely = side_by_side([around.nearest_of_all, *shares])
     holding = outlook.holding(nearest_of_all.neighbours.category_ids.tolist())
     compared |= ~(near_enough | holding)
     found, expected = reduce(add, likely, NOBODY_PRICED), limit
     while len(found) < limit and not compared.all():
         expected *= 4
-        found += _new(around, outlook, outlook.likely(expected) | holding, compared, rest, limit)
+        found += _new(around, outlook, outlook.likely(expected) | holding, compared, rest, other, limit)
     if len(found) >= limit:
         nearer = outlook.within_reach(float(found.neighbours.cosines[limit - 1]))
-        found += _new(around, outlook, nearer | holding, compared, rest, limit)
+        found += _new(around, outlook, nearer | holding, compared, rest, other, limit)
     return found.first(limit)
 
 
 def _new(
-    around: Neighbourhood, outlook: Outlook, parts: Flags, compared: Flags, rest: Condition, limit: int
+    around: Neighbourhood,
+    outlook: Outlook,
+    parts: Flags,
+    compared: Flags,
+    rest: Scope,
+    other: Condition,
+    limit: int,
 ) -> PricedNeighbours:
     """Compare those of some parts that were not yet, and note it."""
     new = parts & ~compared
     compared |= new
-    return reduce(add, side_by_side(_shares(around, outlook, new, rest, limit)), NOBODY_PRICED)
+    return reduce(add, side_by_side(_shares(around, outlook, new, rest, other, limit)), NOBODY_PRICED)
 
 
 def _shares(
-    around: Neighbourhood, outlook: Outlook, parts: Flags, rest: Condition, limit: int
+    around: Neighbourhood, outlook: Outlook, parts: Flags, rest: Scope, other: Condition, limit: int
 ) -> list[Callable[[], PricedNeighbours]]:
     """What compares some parts: where a second session may help, in shares."""
     if not parts.any():
         return []
     number = 1 + int(outlook.rows_in(parts) / ROWS_OF_A_SHARE) if may_have_help() else 1
-    conditions = [outlook.condition(share) & rest for share in outlook.shares(parts, number)]
+    conditions = [_of_parts(outlook, share, rest) & other for share in outlook.shares(parts, number)]
     return [partial(_exact, around, where, limit) for where in conditions]
+
+
+def _of_parts(outlook: Outlook, parts: Flags, rest: Scope) -> Condition:
+    """What is in some parts and in a scope of their categories, looked up where the scope keeps next to nothing."""
+    if PRICE_COPY_FACTOR * outlook.kept_in(parts) >= outlook.rows_in(parts):
+        return outlook.condition(parts, "e") & rest.condition("e")
+    return _with_ids_of(outlook.condition(parts, "b") & rest.condition("b"))
+
+
+def _with_ids_of(products: Condition) -> Condition:
+    """Rows `e` of products `b`, as the catalogue's indexes find them."""
+    return Condition(
+        f"e.is_active AND e.product_id = ANY(ARRAY(SELECT b.id FROM catalog_product AS b WHERE {products.sql}))",
+        products.params,
+    )
 
 
 def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbours:

@@ -1,10 +1,15 @@
 """What is known of a query's surroundings, whatever is filtered: found out once for all scopes of a search."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
-from search.outlook import Outlook, samples_of
+import numpy as np
+
+from search.outlook import Outlook, Samples, samples_of
 from search.scope import NOTHING, Condition, Scope
-from search.selectivity import categories_hold, exact_rows
+from search.selectivity import categories_hold, exact_rows, rows_kept
+from search.statements import Floats
+from search.terms import catalogue_size
 from search.vectors import LEAST_COSINE, Neighbours, PricedNeighbours, Vector, VectorSpace, vector_literal
 from search.walk import filtered_stride, walk
 
@@ -14,6 +19,16 @@ FEW = 40
 NEAR = 100
 # The graph does not offer the nearest first, so this many times as many as are asked for must be within.
 SURPLUS = 1.25
+# Of what a walk found, this part and so many at least must have no sample before them that it did not find. Cosines
+# of one vector differ by less than SAME, for they are stored in half precision.
+FIRST_TO_TELL = 0.25
+LEAST_TO_TELL = 10
+SAMPLES_TO_TELL = 100
+SAME = 1e-3
+
+
+# Products of a price that are looked up one by one count so many times.
+LOOKED_UP = 1.5
 
 
 class Neighbourhood:
@@ -44,17 +59,43 @@ class Neighbourhood:
     def outlook(self, scope: Scope) -> Outlook | None:
         """Where the nearest within a scope's categories can be.
 
-        None where it has none or asks for brands, which samples do not know, and where they are compared in no time.
+        None where it asks for brands, by which samples are not parted, and where what it keeps is compared in no time.
         """
-        if scope.category_ids is None or scope.brands or categories_hold(scope) <= exact_rows(scope):
+        if scope.brands:
+            return None
+        rows = categories_hold(scope) if scope.category_ids is not None else LOOKED_UP * _kept(scope)
+        if rows <= exact_rows(scope):
             return None
         if scope not in self._outlooks:
-            self._outlooks[scope] = samples_of(self.space).outlook(self._vector, scope)
+            self._outlooks[scope] = self._samples.outlook(self._vector, scope)
         return self._outlooks[scope]
+
+    def are_passed_by(self, scope: Scope, found: Neighbours, exclude: Sequence[int]) -> bool:
+        """Whether a walk passed by products within a scope that are nearer than much of what it found.
+
+        A graph may lead to the wrong place: where a query lies between kinds of products, one of these may be out of
+        sight. Samples of the catalogue would be among the first that are found.
+        """
+        if not len(found):
+            return True
+        first = max(LEAST_TO_TELL, int(FIRST_TO_TELL * len(found)))
+        limit = found.cosines[min(first, len(found)) - 1] + SAME
+        sampled = self._samples.nearest(self._vector, self._about, scope, SAMPLES_TO_TELL).neighbours
+        nearer = sampled.product_ids[sampled.cosines > limit]
+        missed = nearer[~np.isin(nearer, found.product_ids) & ~np.isin(nearer, exclude)].tolist()
+        return any(not scope.brands or self._samples.brand_of[pk] in scope.brands for pk in missed)
+
+    @cached_property
+    def _samples(self) -> Samples:
+        return samples_of(self.space)
+
+    @cached_property
+    def _about(self) -> Floats:
+        return self._samples.about(self._vector)
 
     def are_prices_uneven(self, scope: Scope) -> bool:
         """Whether a scope's price tells kinds of products apart, as far as samples tell."""
-        return samples_of(self.space).are_prices_uneven(scope)
+        return self._samples.are_prices_uneven(scope)
 
     def nearest_of_all(self) -> PricedNeighbours:
         """The nearest whatever their categories: those of so many are always compared."""
@@ -87,3 +128,8 @@ class Neighbourhood:
     def _nearest(self, rows: int) -> PricedNeighbours:
         everything = Scope().condition("e")
         return walk(self.space, self.literal, everything, rows, rows)
+
+
+def _kept(scope: Scope) -> int:
+    kept = rows_kept(scope, NOTHING)
+    return catalogue_size() if kept is None else kept

@@ -16,7 +16,7 @@ from operator import or_
 import numpy as np
 from django.conf import settings
 
-from search.comparison import compare_all, compare_together, in_common
+from search.comparison import PRICE_COPY_FACTOR, compare_all, compare_together, in_common
 from search.neighbourhood import Neighbourhood
 from search.scope import NOTHING, Condition, Scope, any_of
 from search.selectivity import exact_rows, growth, rows_kept, share_of
@@ -103,7 +103,8 @@ def nearest_in_each(
     # Many have what is required, so that only the filters can make few of them.
     narrowing = NOTHING if required.sql else constraint
     ways = {scope: _way(around, scope, narrowing, other, limit) for scope, limit in limits.items()}
-    return _Search(around, ways, other, those_having if required.sql else None).found()
+    is_narrowed = bool((constraint & required).sql)
+    return _Search(around, ways, other, exclude, is_narrowed, those_having if required.sql else None).found()
 
 
 @dataclass
@@ -113,6 +114,8 @@ class _Search:
     around: Neighbourhood
     ways: Mapping[Scope, _Way]
     other: Condition
+    exclude: Sequence[int]
+    is_narrowed: bool  # words are required or refused
     # Where something is required: the nearest within scopes of those that have it.
     those_having: Callable[[Mapping[Scope, int]], dict[Scope, Neighbours] | None] | None
     compared: dict[Scope, Neighbours] = field(default_factory=dict)
@@ -137,18 +140,22 @@ class _Search:
         way = self.ways[scope]
         if way.is_near and not self.other.sql:
             near = self.around.nearest_within(scope, way.limit)
-            if near is not None:
+            if near is not None and not self._is_wrong(scope, near):
                 took(Route.INDEX)
                 return near
         if way.is_exact:
             took(Route.EXACT)
             return self._compare(scope)
         found = _by_index(self.around, scope, self.other, way)
-        if len(found) < way.limit:
+        if len(found) < way.limit or self._is_wrong(scope, found):
             took(Route.FALLBACK)
             return self._compare(scope)
         took(Route.INDEX)
         return found
+
+    def _is_wrong(self, scope: Scope, found: Neighbours) -> bool:
+        """Whether samples tell that the graph led to the wrong place; of words they know nothing."""
+        return not self.is_narrowed and self.around.are_passed_by(scope, found, self.exclude)
 
     def _compare(self, scope: Scope) -> Neighbours:
         """Compare every row within a scope, unless that was done."""
@@ -268,10 +275,13 @@ def _by_index(around: Neighbourhood, scope: Scope, other: Condition, way: _Way) 
 
 def _is_better_compared(around: Neighbourhood, scope: Scope, limit: int, share: float) -> bool:
     """Whether samples tell that comparing what can hold the nearest takes less than a walk."""
+    if scope.category_ids is None and share >= WIDE_SHARE:
+        return False
     if (outlook := around.outlook(scope)) is None:
         return False
     stride, taken = _length_of_walk(limit, share, is_open=False)
-    rows = outlook.rows_in(outlook.likely(limit) & outlook.within_reach(around.floor))
+    parts = outlook.likely(limit) & outlook.within_reach(around.floor)
+    rows = min(outlook.rows_in(parts), PRICE_COPY_FACTOR * outlook.kept_in(parts))
     return rows <= ROWS_FOR_A_STEP * max(stride, taken / max(share, 1e-6))
 
 

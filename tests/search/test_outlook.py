@@ -21,7 +21,7 @@ from search.scope import NOTHING, Condition, Scope, resolve
 from search.semantic import nearest, nearest_in_each
 from search.statements import Ids
 from search.trace import Route, tracing
-from search.vectors import Vector, VectorSpace
+from search.vectors import NOBODY, Neighbours, Vector, VectorSpace
 from tests import emptying
 from tests.search.plans import plans
 
@@ -102,7 +102,8 @@ def test_only_parts_that_can_hold_the_nearest_are_compared(
     space = VectorSpace.of(model)
     scope = resolve(Filters(categories=("left",)))
     for pk in list(vectors)[:: 2 * PRODUCTS_OF_A_KIND]:  # of each kind on the left
-        seen = samples_of(space).outlook(vectors[pk], scope)
+        samples = samples_of(space)
+        seen = samples.outlook(vectors[pk], scope)
         assert seen.rows_in(seen.likely(5)) == pytest.approx(PRODUCTS_OF_A_KIND, rel=0.1)
         found = nearest(space, vectors[pk], scope, 5)
         assert found.product_ids.tolist() == _right(vectors, vectors[pk], scope, 5)
@@ -114,9 +115,9 @@ def test_parts_that_can_hold_nothing_near_enough_are_not_compared(
     compared: list[int] = []
     whole = Outlook.condition
 
-    def noted(self: Outlook, parts: Any) -> Condition:
+    def noted(self: Outlook, parts: Any, alias: str) -> Condition:
         compared.extend(pk for part in np.flatnonzero(parts) for pk in self.categories[part])
-        return whole(self, parts)
+        return whole(self, parts, alias)
 
     monkeypatch.setattr(Outlook, "condition", noted)
     monkeypatch.setattr("search.neighbourhood.NEAR", PRODUCTS_OF_A_KIND // 2)
@@ -178,7 +179,8 @@ def test_what_no_sample_has_met_is_found_where_it_is_among_the_nearest_of_all(
         sku="UNLIKE", name="unlike", category=Category.objects.get(slug="kind-2")
     )
     _store({product.pk: vector})
-    seen = samples_of(space).outlook(vector, left)
+    samples = samples_of(space)
+    seen = samples.outlook(vector, left)
     assert not (seen.within_reach(0.5) & seen.holding([product.category_id])).any()
     assert product.pk in nearest(space, vector, left, 5).product_ids
 
@@ -186,8 +188,21 @@ def test_what_no_sample_has_met_is_found_where_it_is_among_the_nearest_of_all(
 def test_something_better_than_the_best_of_a_sample_is_expected() -> None:
     angles = np.linspace(0, np.pi / 2, 9)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    samples = Samples({1: 0, 2: 1}, np.array([90.0, 4.0]), np.array([0, 5, 9]), vectors, np.arange(9.0))
-    seen = samples.outlook(np.array([0, 1], dtype=np.float32), Scope(category_ids=(1, 2, 3)))
+    ids, categories = np.arange(1, 10), np.array([1] * 5 + [2] * 4)
+    samples = Samples(
+        part_of={1: 0, 2: 1},
+        sizes=np.array([90.0, 4.0]),
+        starts=np.array([0, 5, 9]),
+        product_ids=ids,
+        category_ids=categories,
+        vectors=vectors,
+        prices=np.arange(9.0),
+        brand_of={},
+        directions=np.eye(2, dtype=np.float32),
+        short=vectors,
+    )
+    vector = np.array([0, 1], dtype=np.float32)
+    seen = samples.outlook(vector, Scope(category_ids=(1, 2, 3)))
     first, second = vectors[:5, 1], vectors[5:, 1]
     higher = np.sqrt(2 * np.log(90)) - np.sqrt(2 * np.log(5)) + outlook.MARGIN
     assert seen.best[0] == pytest.approx(first.max() + higher * first.std(), rel=1e-5)
@@ -196,7 +211,7 @@ def test_something_better_than_the_best_of_a_sample_is_expected() -> None:
     )  # all of it is the sample
     assert seen.categories == [[1], [2], [3]]
     assert seen.best[2] == np.inf
-    dear = samples.outlook(np.array([0, 1], dtype=np.float32), Scope(category_ids=(1,), price_min=Decimal(4)))
+    dear = samples.outlook(vector, Scope(category_ids=(1,), price_min=Decimal(4)))
     assert dear.priced.tolist() == [False] * 4 + [True]
     assert dear.best[0] < seen.best[0]  # fewer are expected to have the price
 
@@ -236,6 +251,7 @@ def test_what_a_sample_says() -> None:
     seen = Outlook(
         categories=[[1], [2, 3], [9]],
         sizes=np.array([100.0, 200.0, 0.0]),
+        kept=np.array([80.0, 200.0, 0.0]),
         best=np.array([0.9, 0.5, np.inf]),
         sampled=np.array([0.8, 0.7, 0.2, 0.4, 0.3, 0.1]),
         weights=np.array([40.0, 40.0, 40.0, 60.0, 60.0, 60.0]),
@@ -247,8 +263,9 @@ def test_what_a_sample_says() -> None:
     assert seen.holding([3, 7]).tolist() == [False, True, False]
     assert seen.rows_in(seen.likely(30)) == 100
     assert seen.within_reach(0.6).tolist() == [True, False, True]
-    assert seen.condition(seen.within_reach(0.6)).params == ([1, 9],)
-    assert seen.condition(seen.within_reach(0.6)) != NOTHING
+    assert seen.kept_in(seen.likely(30)) == 80
+    assert seen.condition(seen.within_reach(0.6), "e").params == ([1, 9],)
+    assert seen.condition(seen.within_reach(0.6), "e") != NOTHING
 
 
 def test_more_is_compared_where_a_price_keeps_other_kinds_of_products(
@@ -257,6 +274,7 @@ def test_more_is_compared_where_a_price_keeps_other_kinds_of_products(
     Product.objects.filter(category__slug__in=("kind-0", "kind-1")).update(price=5000)
     _store({})
     space, vector, dear = VectorSpace.of(model), next(iter(vectors.values())), Scope(price_min=Decimal(1000))
+    monkeypatch.setattr(semantic, "ROWS_FOR_A_STEP", 0)  # as where many parts can hold the nearest
     for factor, route in ((2, Route.EXACT), (1, Route.INDEX)):
         monkeypatch.setattr(semantic, "UNEVEN_PRICES_FACTOR", factor)
         with tracing() as trace:
@@ -266,12 +284,17 @@ def test_more_is_compared_where_a_price_keeps_other_kinds_of_products(
 
 @pytest.mark.parametrize("limit", [5, 20])
 def test_a_walk_to_what_lies_far_is_not_cut_short(
-    model: EmbeddingModel, vectors: dict[int, Vector], settings: Any, limit: int
+    model: EmbeddingModel,
+    vectors: dict[int, Vector],
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: int,
 ) -> None:
     """A third of the products is dear, all of other kinds than what is near."""
     Product.objects.filter(category__slug__in=("kind-0", "kind-1", "kind-2", "kind-3")).update(price=5000)
     _store({})
     settings.SEARCH_EXACT_ROWS, settings.SEARCH_EF_SEARCH = 0, 10
+    monkeypatch.setattr(Neighbourhood, "are_passed_by", lambda *_: False)
     space, dear = VectorSpace.of(model), Scope(price_min=Decimal(1000))
     recalls = []
     for pk in Product.objects.filter(category__slug="kind-7").values_list("pk", flat=True)[::6]:
@@ -280,6 +303,62 @@ def test_a_walk_to_what_lies_far_is_not_cut_short(
         assert trace.route is Route.INDEX
         recalls.append(_recall(found, _right(vectors, vectors[pk], dear, limit)))
     assert np.mean(recalls) >= 0.9
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [Scope(), Scope(price_max=Decimal(50)), Scope(brands=("",)), Scope(brands=("",), price_min=Decimal(5))],
+    ids=str,
+)
+def test_a_walk_to_the_wrong_place_is_noticed(
+    model: EmbeddingModel, vectors: dict[int, Vector], monkeypatch: pytest.MonkeyPatch, scope: Scope
+) -> None:
+    """As where a graph falls apart into islands, or a query lies between two of them."""
+    space, (seed, vector) = VectorSpace.of(model), next(iter(vectors.items()))
+    elsewhere = list(vectors)[3 * PRODUCTS_OF_A_KIND : 4 * PRODUCTS_OF_A_KIND]
+    cosines = np.array([vectors[pk] @ vector for pk in elsewhere])
+    far = Neighbours(np.array(elsewhere), cosines, np.zeros(len(elsewhere), dtype=np.int64))
+    far = far.at(np.argsort(-cosines))
+    for found in (far, NOBODY):
+        monkeypatch.setattr(semantic, "_by_index", lambda *_, found=found: found.first(20))
+        with tracing() as trace:
+            near = nearest(space, vector, scope, 20, exclude=[seed])
+        assert trace.route is Route.FALLBACK
+        assert seed not in near.product_ids
+        assert (
+            _recall(near.product_ids, _right(vectors, vector, scope, 21)[1:]) >= 0.95
+        )  # stored in half precision
+
+
+def test_a_walk_that_missed_nothing_is_believed(model: EmbeddingModel, vectors: dict[int, Vector]) -> None:
+    space = VectorSpace.of(model)
+    for pk in list(vectors)[::48]:
+        with tracing() as trace:
+            nearest(space, vectors[pk], Scope(), 20, exclude=_right(vectors, vectors[pk], Scope(), 3))
+        assert trace.route is Route.INDEX
+
+
+def test_of_a_price_only_likely_parts_are_compared(
+    model: EmbeddingModel, vectors: dict[int, Vector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whatever no sample can have met: new categories, and products without one."""
+    space, scope = VectorSpace.of(model), Scope(price_min=Decimal(50), price_max=Decimal(58))
+    for factor in (100, 0):  # the price is looked at in each row, or looked up
+        monkeypatch.setattr(comparison, "PRICE_COPY_FACTOR", factor)
+        for vector in list(vectors.values())[::90]:
+            with tracing() as trace:
+                found = nearest(space, vector, scope, 9).product_ids
+            assert trace.route is Route.EXACT
+            assert found.tolist() == _right(vectors, vector, scope, 9)
+    new = Category.objects.create(name="new", slug="new")
+    products = [
+        Product.objects.create(sku=f"NEW {category}", name="new", category=category, price=55)
+        for category in (new, None)
+    ]
+    _store(dict.fromkeys((product.pk for product in products), vector))
+    for factor in (100, 0):
+        monkeypatch.setattr(comparison, "PRICE_COPY_FACTOR", factor)
+        assert {product.pk for product in products} <= set(nearest(space, vector, scope, 9).product_ids)
 
 
 def test_whether_prices_tell_kinds_apart(model: EmbeddingModel, vectors: dict[int, Vector]) -> None:

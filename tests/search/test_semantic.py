@@ -15,6 +15,7 @@ from search.analysis import analyse
 from search.encoding import active_model, query_vectors
 from search.lexical import keyword_candidates
 from search.neighbourhood import Neighbourhood
+from search.outlook import samples_of
 from search.parsing import parse
 from search.query import Filters
 from search.scope import Scope, resolve
@@ -87,7 +88,7 @@ def test_what_is_not_near_enough_is_left_out_of_what_is_compared(
 
 
 def test_a_search_of_everything_walks_the_index(space: VectorSpace, vector: Vector) -> None:
-    catalogue_size()  # which is remembered for a while
+    catalogue_size(), samples_of(space)  # which are remembered for a while
     (plan,) = plans(lambda: nearest(space, vector, Scope(), 20))
     assert f"using {INDEX}" in plan
 
