@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-import numpy as np
-
 from search.outlook import Outlook, Samples, samples_of
 from search.scope import NOTHING, Condition, Scope
 from search.selectivity import categories_hold, exact_rows, rows_kept
@@ -23,7 +21,6 @@ SURPLUS = 1.25
 # of one vector differ by less than SAME, for they are stored in half precision.
 FIRST_TO_TELL = 0.25
 LEAST_TO_TELL = 10
-SAMPLES_TO_TELL = 100
 SAME = 1e-3
 
 
@@ -80,10 +77,14 @@ class Neighbourhood:
             return True
         first = max(LEAST_TO_TELL, int(FIRST_TO_TELL * len(found)))
         limit = found.cosines[min(first, len(found)) - 1] + SAME
-        sampled = self._samples.nearest(self._vector, self._about, scope, SAMPLES_TO_TELL).neighbours
-        nearer = sampled.product_ids[sampled.cosines > limit]
-        missed = nearer[~np.isin(nearer, found.product_ids) & ~np.isin(nearer, exclude)].tolist()
-        return any(not scope.brands or self._samples.brand_of[pk] in scope.brands for pk in missed)
+        nearer = self._samples.nearer(self._vector, self._about, limit)
+        if not len(nearer):
+            return False
+        known = {*found.product_ids.tolist(), *exclude}
+        return any(
+            pk not in known and (not scope.brands or self._samples.brand_of[pk] in scope.brands)
+            for pk in nearer.within(scope).product_ids.tolist()
+        )
 
     @cached_property
     def _samples(self) -> Samples:
