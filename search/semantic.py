@@ -146,12 +146,15 @@ class _Search:
         if way.is_exact:
             took(Route.EXACT)
             return self._compare(scope)
-        found = _by_index(self.around, scope, self.other, way)
-        if len(found) < way.limit or self._is_wrong(scope, found):
-            took(Route.FALLBACK)
-            return self._compare(scope)
-        took(Route.INDEX)
-        return found
+        for at_least in (0, LONGEST_STRIDE):  # a longer walk leaves most wrong places
+            found = _by_index(self.around, scope, self.other, way, at_least)
+            if len(found) < way.limit:
+                break
+            if not self._is_wrong(scope, found):
+                took(Route.INDEX)
+                return found
+        took(Route.FALLBACK)
+        return self._compare(scope)
 
     def _is_wrong(self, scope: Scope, found: Neighbours) -> bool:
         """Whether samples tell that the graph led to the wrong place; of words they know nothing."""
@@ -258,8 +261,10 @@ def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:
     return other
 
 
-def _by_index(around: Neighbourhood, scope: Scope, other: Condition, way: _Way) -> Neighbours:
+def _by_index(around: Neighbourhood, scope: Scope, other: Condition, way: _Way, at_least: int) -> Neighbours:
     """Walk the HNSW graph until enough rows have passed the filters, then put them in order.
+
+    A stride is over `at_least` so many rows.
 
     The first rows that the graph offers under a filter are not always the nearest, so that it is walked over more of
     them. Where what is kept lies far from the vector, that takes several strides: where the walk is cut short, pgvector
@@ -269,7 +274,7 @@ def _by_index(around: Neighbourhood, scope: Scope, other: Condition, way: _Way) 
     where = scope.condition("e") & other
     is_open = scope.is_open and not other.sql
     stride, taken = _length_of_walk(way.limit, way.share, is_open)
-    found = walk(around.space, around.literal, where, taken, stride).neighbours
+    found = walk(around.space, around.literal, where, taken, max(stride, at_least)).neighbours
     return found.first(way.limit) if is_open or len(found) == taken else NOBODY
 
 
