@@ -10,6 +10,7 @@ from search.results import FacetValue
 from search.statements import Floats, Ids
 
 PRICE_BUCKETS = 5
+MOST_DIGITS = 13  # of a price: ten before the point and two behind it
 _STEPS = tuple(map(Decimal, ("1", "1.5", "2", "2.5", "3", "4", "5", "6", "8", "10")))
 
 
@@ -49,14 +50,25 @@ def _price_range(low: Decimal, high: Decimal | None, number: int, filters: Filte
 
 
 def _edges(prices: Prices) -> list[Decimal]:
-    """Round prices near the quantiles."""
-    if not len(prices.values):
+    """Round prices near the quantiles, as round as they can be and still part the products."""
+    if len(prices.values) < 2:
         return []
     passed = np.cumsum(prices.numbers)
     quantiles = np.arange(1, PRICE_BUCKETS) * passed[-1]
     at = np.searchsorted(passed * PRICE_BUCKETS, quantiles)
-    edges = {round_price(Decimal(str(price))) for price in prices.values[at].tolist()}
-    return sorted(edge for edge in edges if edge > 0 and float(edge) > prices.values[0])
+    near = [Decimal(str(price)) for price in prices.values[at].tolist()]
+    lowest, highest = float(prices.values[0]), float(prices.values[-1])
+    rounded = [round_price(price) for price in near]
+    for digits in range(2, MOST_DIGITS):
+        if edges := sorted({edge for edge in rounded if lowest < float(edge) <= highest}):
+            return edges
+        rounded = [_plain(round(price, digits - 1 - price.adjusted())) for price in near]
+    return [Decimal(str(highest))]
+
+
+def _plain(price: Decimal) -> Decimal:
+    """Without a fraction where there is none."""
+    return price.to_integral_value() if price == price.to_integral_value() else price
 
 
 def round_price(price: Decimal) -> Decimal:
@@ -65,4 +77,4 @@ def round_price(price: Decimal) -> Decimal:
         return Decimal(0)
     power = Decimal(10) ** price.adjusted()
     nearest = min((step * power for step in _STEPS), key=lambda step: abs(step - price))
-    return nearest.to_integral_value() if nearest == nearest.to_integral_value() else nearest
+    return _plain(nearest)

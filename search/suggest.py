@@ -37,10 +37,10 @@ def suggest(text: str, limit: int = 8) -> list[Completion]:
     if not key or not limit:
         return []
     found = {kind: _completions(kind, key, AT_MOST.get(kind, limit)) for kind in Suggestion.Kind}
-    products = found.pop(Suggestion.Kind.PRODUCT)
-    others = [one for kind in (Suggestion.Kind.CATEGORY, Suggestion.Kind.BRAND) for one in found[kind]]
-    named = {one.text.casefold() for one in others}
-    phrases = [one for one in found[Suggestion.Kind.PHRASE] if one.text.casefold() not in named]
+    products = [one for _, one in found.pop(Suggestion.Kind.PRODUCT)]
+    named = [*found[Suggestion.Kind.CATEGORY], *found[Suggestion.Kind.BRAND]]
+    others, keys = [one for _, one in named], {key for key, _ in named}
+    phrases = [one for key, one in found[Suggestion.Kind.PHRASE] if key not in keys]
     room = max(0, limit - len(others) - len(products))
     return [*others, *phrases[:room], *products][:limit]
 
@@ -50,7 +50,8 @@ def _key(text: str) -> str:
     return key
 
 
-def _completions(kind: Suggestion.Kind, key: str, limit: int) -> list[Completion]:
+def _completions(kind: Suggestion.Kind, key: str, limit: int) -> list[tuple[str, Completion]]:
+    """Completions with their own keys: the texts as they are compared."""
     is_short = len(key) < SHORT_PREFIX
     if is_short and kind is Suggestion.Kind.PRODUCT:
         return []
@@ -62,7 +63,7 @@ def _completions(kind: Suggestion.Kind, key: str, limit: int) -> list[Completion
         # A product that is gone or hidden since the last refresh is not suggested. Each of the first ones is looked
         # up by itself: where thousands match, an EXISTS beside the prefix would read the whole catalogue first.
         f"""
-        SELECT found.text, found.target FROM (
+        SELECT found.text, found.target, found.key FROM (
             SELECT * FROM search_suggestion WHERE kind = %s AND key LIKE %s {head} ORDER BY {order} LIMIT %s
         ) AS found
         WHERE found.product_id IS NULL
@@ -71,4 +72,4 @@ def _completions(kind: Suggestion.Kind, key: str, limit: int) -> list[Completion
         """,
         (kind.value, pattern, limit + SPARE, limit),
     )
-    return [Completion(text, kind.value, target) for text, target in rows]
+    return [(found, Completion(text, kind.value, target)) for text, target, found in rows]

@@ -69,12 +69,17 @@ INSERT INTO search_word AS w (word, documents, deletions)
 DELETE FROM search_word AS w WHERE NOT EXISTS (SELECT FROM fresh_word AS f WHERE f.word = w.word);
 """
 
-# Phrases are runs of one to three words of product names, without numbers and loose letters.
+# Phrases are runs of one to three words of product names, without numbers and loose letters, and no stop word at
+# either end: “drill for” is the beginning of one.
 _REFRESH_SUGGESTIONS_SQL = """
 CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
     WITH name AS MATERIALIZED (
         SELECT p.id, regexp_split_to_array(public.catalog_key(p.name), ' ') AS words
         FROM catalog_product AS p WHERE p.is_active
+    ),
+    stop_word AS MATERIALIZED (
+        SELECT w.word FROM (SELECT DISTINCT unnest(words) AS word FROM name) AS w
+        WHERE public.catalog_tokens(w.word) = ''::tsvector
     ),
     run AS (
         SELECT DISTINCT n.id, array_to_string(n.words[i : i + size], ' ') AS phrase
@@ -82,6 +87,8 @@ CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
         CROSS JOIN LATERAL generate_series(1, cardinality(n.words) - size) AS i
         WHERE NOT EXISTS (
             SELECT FROM unnest(n.words[i : i + size]) AS w(word) WHERE length(w.word) < 2 OR w.word ~ '[0-9]')
+        AND n.words[i] NOT IN (SELECT word FROM stop_word)
+        AND n.words[i + size] NOT IN (SELECT word FROM stop_word)
     )
     SELECT 'phrase' AS kind, phrase AS key, phrase AS text, NULL AS target, NULL::bigint AS product_id,
         count(*) AS documents

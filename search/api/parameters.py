@@ -171,6 +171,8 @@ def flaw_of(text: str) -> str | None:
 
 def unknown_name(name: str, known: list[str]) -> str:
     """What to say of a name that is none of `known`."""
+    if not known:
+        return "This address takes no parameters; leave it out, or put it into the body where there is one."
     nearest = difflib.get_close_matches(name[:100], known, n=1)
     hint = f"did you mean “{nearest[0]}”?" if nearest else f"use {', '.join(known)}."
     return f"There is no such parameter; {hint}"

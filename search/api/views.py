@@ -74,6 +74,7 @@ class BatchView(CachedView):
     @openapi.batch
     def post(self, request: Request) -> Response:
         """Answer several searches in the order given."""
+        refuse_parameters(request)
         queries = parse_batch(request.data)
         results = search_batch(queries)
         usage.count(results)
@@ -98,6 +99,7 @@ class EventsView(CachedView):
         """Note that a product was clicked, put into the cart or bought after a search found it."""
         if len(request.body) > MAX_EVENT_BYTES:
             raise RequestDataTooBig
+        refuse_parameters(request)
         record_event(parse_event(request.data))
         return Response({"status": "accepted"}, status=202)
 
@@ -149,6 +151,7 @@ class SeedsView(CachedView):
     @openapi.seeds
     def post(self, request: Request) -> Response:
         """Find products like several others, and unlike some."""
+        refuse_parameters(request)
         return Response(rendering.similar(similar_to_seeds(parse_seeds(request.data))))
 
 

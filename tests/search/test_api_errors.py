@@ -158,6 +158,20 @@ def test_a_bad_query_of_a_batch_is_named(client: Client) -> None:
     assert bad_fields(post(client, body)) == ["queries[3].mode", "queries[4].page"]
 
 
+@pytest.mark.parametrize(
+    "address", ["/api/similar/", "/api/search/batch/", "/api/events/", "/api/categories/"]
+)
+def test_where_no_parameter_means_anything_none_is_dropped_in_silence(client: Client, address: str) -> None:
+    if address == "/api/categories/":
+        answer = client.get(f"{address}?limit=1")
+    else:
+        answer = client.post(f"{address}?limit=1", {}, "application/json")
+    assert answer.status_code == 400
+    (problem,) = answer.json()["errors"]
+    assert problem["field"] == "limit"
+    assert problem["detail"].startswith("This address takes no parameters")
+
+
 def test_too_many_parameters_are_refused(client: Client) -> None:
     problem(client.get("/api/search/?" + "&".join(f"p{number}=1" for number in range(1500))), 400)
 

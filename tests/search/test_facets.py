@@ -45,6 +45,21 @@ def test_prices_that_do_not_differ_make_no_ranges(prices: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("prices", "bounds"),
+    [
+        ([1009.95, 1029.95], ["1010"]),
+        ([1.01, 1.02], ["1.02"]),
+        ([21 + number / 20 for number in range(60)], ["22", "23"]),
+        ([9_999_999_999.98, 9_999_999_999.99], ["9999999999.99"]),
+    ],
+)
+def test_prices_that_differ_a_little_are_told_apart(prices: list[float], bounds: list[str]) -> None:
+    ranges = price_ranges(Prices.of(np.array(prices)), Filters())
+    assert sum(value.count for value in ranges) == len(prices)
+    assert [value.price_to for value in ranges] == [*bounds, None]
+
+
+@pytest.mark.parametrize(
     ("price", "rounded"), [("37.20", "40"), ("0.17", "0.15"), ("999", "1000"), ("0", "0")]
 )
 def test_round_prices(price: str, rounded: str) -> None:

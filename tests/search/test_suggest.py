@@ -26,6 +26,24 @@ def test_categories_and_brands_come_first_products_last(catalogue: None) -> None
     assert ("Drill driver 18 V", "product") in found[3:]
 
 
+def test_a_phrase_does_not_end_in_the_middle(make_product: Callable[..., Product]) -> None:
+    make_product("Drill for concrete", sku="D-1")
+    make_product("The drill", sku="D-2")
+    refresh_terms()
+    found = [one.text for one in suggest("drill f", 20)]
+    assert "drill for" not in found
+    assert "drill for concrete" in found
+    assert "the" not in [one.text for one in suggest("the", 20)]
+
+
+def test_a_brand_is_not_a_phrase_as_well(make_product: Callable[..., Product]) -> None:
+    make_product("StarTech.com cable", brand="StarTech.com", sku="S-1")
+    refresh_terms()
+    found = [(one.text, one.kind) for one in suggest("startech")]
+    assert ("StarTech.com", "brand") in found
+    assert ("startech com", "phrase") not in found
+
+
 def test_accents_and_case_do_not_matter(catalogue: None) -> None:
     assert suggest("EMI")[0].text == "Émile"
 
