@@ -17,6 +17,8 @@ from search.vectors import NOBODY_PRICED, PRICED_COLUMNS, Neighbours, PricedNeig
 PRICE_COPY_FACTOR = 6
 # So much longer it takes to look up a product by its id than to read one after the other of a brand.
 LOOKING_UP = 3
+# As many rows it takes to find out which parts can hold the nearest.
+PARTING = 8_000
 # Rows of categories are compared once for several ranges of prices where so many hold enough of each: the nearest have
 # other prices than the rest. With 1.25 times as many, a quarter of the comparisons had to be made again.
 PRICED_SURPLUS = 2.0
@@ -43,9 +45,17 @@ def compare_all(around: Neighbourhood, scope: Scope, other: Condition, limit: in
     products are found through the catalogue's indexes, which takes two to four microseconds for each that is kept:
     their ids go into one array, in whose order the index on vectors is read once, where a join would look each one up.
     """
-    if looks_at_copies(scope) or around.outlook(scope) is not None:
+    if looks_at_copies(scope) or _is_in_few_parts(around, scope, limit):
         return _by_parts(around, scope, other, limit).neighbours
     return _by_products(around, scope, other, limit).neighbours
+
+
+def _is_in_few_parts(around: Neighbourhood, scope: Scope, limit: int) -> bool:
+    """Whether it takes less to compare what is kept of likely parts than to look up all that is kept."""
+    if (outlook := around.outlook(scope)) is None:
+        return False
+    likely = outlook.likely(limit) & outlook.within_reach(around.floor)
+    return effort(outlook, likely) + PARTING <= LOOKING_UP * (rows_kept(scope, NOTHING) or 0)
 
 
 def _by_products(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:
@@ -134,14 +144,19 @@ def _shares(
     """What compares some parts: where a second session may help, in shares."""
     if not parts.any():
         return []
-    number = 1 + int(outlook.rows_in(parts) / ROWS_OF_A_SHARE) if may_have_help() else 1
+    number = 1 + int(effort(outlook, parts) / ROWS_OF_A_SHARE) if may_have_help() else 1
     conditions = [_of_parts(outlook, share, rest) & other for share in outlook.shares(parts, number)]
     return [partial(_exact, around, where, limit) for where in conditions]
 
 
+def effort(outlook: Outlook, parts: Flags) -> float:
+    """As how many rows of categories it takes to compare what has the price asked for in some parts."""
+    return min(outlook.rows_in(parts), PRICE_COPY_FACTOR * outlook.kept_in(parts))
+
+
 def _of_parts(outlook: Outlook, parts: Flags, rest: Scope) -> Condition:
     """What is in some parts and in a scope of their categories, looked up where the scope keeps next to nothing."""
-    if PRICE_COPY_FACTOR * outlook.kept_in(parts) >= outlook.rows_in(parts):
+    if effort(outlook, parts) == outlook.rows_in(parts):
         return outlook.condition(parts, "e") & rest.condition("e")
     return _with_ids_of(outlook.condition(parts, "b") & rest.condition("b"))
 

@@ -16,7 +16,7 @@ from operator import or_
 import numpy as np
 from django.conf import settings
 
-from search.comparison import PRICE_COPY_FACTOR, compare_all, compare_together, in_common
+from search.comparison import compare_all, compare_together, effort, in_common
 from search.neighbourhood import Neighbourhood
 from search.scope import NOTHING, Condition, Scope, any_of
 from search.selectivity import exact_rows, growth, rows_kept, share_of
@@ -41,6 +41,8 @@ FILTERED_MARGIN = 40
 NARROW_STRIDE = 1.5
 # A row that a walk comes by takes as long as so many that are compared one after the other.
 ROWS_FOR_A_STEP = 6
+# As so many where no category is asked for: all samples are looked at first, and what has no category.
+ROWS_OF_ALL_FOR_A_STEP = 3
 # A query fits categories where its nearest products of all hold at least this part of the share that the categories
 # hold of the catalogue. Where those are at least so much of the nearest, they are taken from them.
 FIT = 0.5
@@ -286,8 +288,8 @@ def _is_better_compared(around: Neighbourhood, scope: Scope, limit: int, share: 
         return False
     stride, taken = _length_of_walk(limit, share, is_open=False)
     parts = outlook.likely(limit) & outlook.within_reach(around.floor)
-    rows = min(outlook.rows_in(parts), PRICE_COPY_FACTOR * outlook.kept_in(parts))
-    return rows <= ROWS_FOR_A_STEP * max(stride, taken / max(share, 1e-6))
+    factor = ROWS_OF_ALL_FOR_A_STEP if scope.category_ids is None else ROWS_FOR_A_STEP
+    return effort(outlook, parts) <= factor * max(stride, taken / max(share, 1e-6))
 
 
 def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:

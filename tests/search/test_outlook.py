@@ -274,7 +274,7 @@ def test_more_is_compared_where_a_price_keeps_other_kinds_of_products(
     Product.objects.filter(category__slug__in=("kind-0", "kind-1")).update(price=5000)
     _store({})
     space, vector, dear = VectorSpace.of(model), next(iter(vectors.values())), Scope(price_min=Decimal(1000))
-    monkeypatch.setattr(semantic, "ROWS_FOR_A_STEP", 0)  # as where many parts can hold the nearest
+    monkeypatch.setattr(semantic, "ROWS_OF_ALL_FOR_A_STEP", 0)  # as where many parts can hold the nearest
     for factor, route in ((2, Route.EXACT), (1, Route.INDEX)):
         monkeypatch.setattr(semantic, "UNEVEN_PRICES_FACTOR", factor)
         with tracing() as trace:
