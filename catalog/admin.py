@@ -16,7 +16,7 @@ from import_export.admin import ImportExportModelAdmin
 from import_export.forms import ImportForm
 
 from catalog.admin_filters import BrandFilter, CategoryFilter, PriceFilter
-from catalog.models import Category, Product
+from catalog.models import Category, Product, validate_attributes
 from catalog.paginator import EstimatingPaginator
 from catalog.resources import CSV, MAX_ROWS, XLSX, ProductResource
 from catalog.rows import FIELDS
@@ -69,7 +69,16 @@ class CategoryAdmin(admin.ModelAdmin):
 
 
 class AttributesField(forms.JSONField):
-    """JSON with one attribute a line."""
+    """JSON with one attribute a line; an empty box and `null` are no attributes."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the attributes. Raises ValidationError for what is no object of plain values."""
+        attributes = super().to_python(value.strip() if isinstance(value, str) else value)
+        if attributes is None:
+            return {}
+        # Here, because the model's validators are not asked about what is empty, such as [].
+        validate_attributes(attributes)
+        return attributes
 
     def prepare_value(self, value: Any) -> str:
         """Return the text to edit; what was typed wrong comes back as it was typed."""

@@ -153,6 +153,15 @@ def test_a_product_is_added_and_changed(admin_client, make_category):
     assert (product.name, product.price, product.category) == ("Renamed", None, None)
 
 
+@pytest.mark.parametrize("typed", ["", "  ", "null", "{}"])
+def test_attributes_are_emptied(admin_client, make_product, typed):
+    product = make_product(attributes={"colour": "red"})
+    address = reverse("admin:catalog_product_change", args=[product.pk])
+    assert admin_client.post(address, form_of(attributes=typed)).status_code == 302
+    product.refresh_from_db()
+    assert product.attributes == {}
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
@@ -168,6 +177,7 @@ def test_a_product_is_added_and_changed(admin_client, make_category):
         ({"currency": "euro"}, "at most 3 characters"),
         ({"attributes": "{red}"}, "This is not valid JSON."),
         ({"attributes": '["red"]'}, "Attributes must be an object"),
+        ({"attributes": "[]"}, "Attributes must be an object"),
         ({"attributes": '{"a": "\\u0000"}'}, "contains a NUL character"),
         ({"attributes": '{"a": NaN}'}, "must be a finite number"),
         ({"image_url": "javascript:alert(1)"}, "Enter a valid URL."),
