@@ -22,6 +22,7 @@ from catalog.resources import CSV, MAX_ROWS, XLSX, ProductResource
 from catalog.rows import FIELDS
 
 MAX_IMPORT_BYTES = 20 * 1024 * 1024
+TIMES = "Times"
 
 
 @admin.register(Category)
@@ -42,6 +43,10 @@ class CategoryAdmin(admin.ModelAdmin):
         inside = Product.objects.filter(category=OuterRef("pk")).order_by().values("category")
         number = inside.annotate(number=Count("*")).values("number")
         return super().get_queryset(request).annotate(product_number=Coalesce(Subquery(number), 0))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Category | None = None) -> Any:
+        """A category that is only being added has no path yet."""
+        return super().get_readonly_fields(request, obj) if obj is not None else ()
 
     @admin.display(description="products")
     def product_count(self, category: Any) -> str:
@@ -158,7 +163,7 @@ class ProductAdmin(ImportExportModelAdmin):
         ("Text", {"fields": ("short_description", "description", "attributes")}),
         ("Price", {"fields": (("price", "currency"),)}),
         ("Picture", {"fields": ("image_url",)}),
-        ("Times", {"fields": ("created_at", "updated_at")}),
+        (TIMES, {"fields": ("created_at", "updated_at")}),
     )
 
     resource_classes = (ProductResource,)
@@ -168,6 +173,11 @@ class ProductAdmin(ImportExportModelAdmin):
 
     class Media:
         css = {"all": ["catalog/admin.css"]}
+
+    def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        """Leave out the times of a product that is only being added."""
+        fieldsets = super().get_fieldsets(request, obj)
+        return [section for section in fieldsets if obj is not None or section[0] != TIMES]
 
     @admin.display(description="price", ordering="price")
     def shown_price(self, product: Product) -> str | None:

@@ -153,6 +153,26 @@ def test_a_product_is_added_and_changed(admin_client, make_category):
     assert (product.name, product.price, product.category) == ("Renamed", None, None)
 
 
+@pytest.mark.parametrize("model", ["product", "category"])
+def test_what_is_only_being_added_has_no_times_and_no_path_yet(admin_client, model):
+    page = admin_client.get(reverse(f"admin:catalog_{model}_add")).content.decode()
+    assert "DatabaseDefault" not in page
+    assert "Created at" not in page
+    assert "Path:" not in page
+
+
+def test_what_is_there_shows_its_times_and_its_path(admin_client, make_product, make_category):
+    page = admin_client.get(
+        reverse("admin:catalog_product_change", args=[make_product().pk])
+    ).content.decode()
+    assert "Created at:" in page
+    assert "Updated at:" in page
+    drills = make_category("Tools", "Drills")
+    page = admin_client.get(reverse("admin:catalog_category_change", args=[drills.pk])).content.decode()
+    assert "Path:" in page
+    assert "tools/drills" in page
+
+
 @pytest.mark.parametrize("typed", ["", "  ", "null", "{}"])
 def test_attributes_are_emptied(admin_client, make_product, typed):
     product = make_product(attributes={"colour": "red"})
