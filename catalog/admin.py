@@ -179,6 +179,10 @@ class ProductAdmin(ImportExportModelAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         return [section for section in fieldsets if obj is not None or section[0] != TIMES]
 
+    def get_view_on_site_url(self, obj: Product | None = None) -> str | None:
+        """Where customers see the product, if they do."""
+        return super().get_view_on_site_url(obj) if obj is not None and obj.is_active else None
+
     @admin.display(description="price", ordering="price")
     def shown_price(self, product: Product) -> str | None:
         """The price with its currency."""

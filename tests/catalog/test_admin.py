@@ -173,6 +173,12 @@ def test_what_is_there_shows_its_times_and_its_path(admin_client, make_product, 
     assert "tools/drills" in page
 
 
+@pytest.mark.parametrize("is_active", [True, False])
+def test_only_what_customers_see_can_be_viewed_on_the_site(admin_client, make_product, is_active):
+    address = reverse("admin:catalog_product_change", args=[make_product(is_active=is_active).pk])
+    assert ("View on site" in admin_client.get(address).content.decode()) is is_active
+
+
 @pytest.mark.parametrize("typed", ["", "  ", "null", "{}"])
 def test_attributes_are_emptied(admin_client, make_product, typed):
     product = make_product(attributes={"colour": "red"})
