@@ -17,6 +17,7 @@ from catalog.texts import text_problem
 from search.merchandising import rules
 from search.merchandising.querysets import CurationRuleQuerySet
 from search.merchandising.rules import Action, Rule, Target, text_key
+from search.parsing import parse
 
 MAX_POSITION = 100
 STRONGEST = 10.0
@@ -50,6 +51,25 @@ def refuse_unstorable(**texts: str) -> None:
     }
     if problems:
         raise ValidationError(problems)
+
+
+def refuse_empty_words(**texts: str) -> None:
+    """Raise ValidationError for texts in which there is nothing to search for, by field; none at all is no text."""
+    empty = [field for field, text in texts.items() if text and not any(map(str.isalnum, text))]
+    if empty:
+        raise ValidationError(dict.fromkeys(empty, "There is no letter and no digit in it. Type a word."))
+
+
+def refuse_exclusions(query: str) -> None:
+    """Raise ValidationError for a query that excludes something, for rules are found by what is left."""
+    excluded = parse(query).excluded
+    if excluded:
+        raise ValidationError(
+            {
+                "query": f"“-{excluded[0]}” excludes something, and a rule is found only by what customers look for. "
+                "Leave it out, or type it without the minus."
+            }
+        )
 
 
 class RulebookChange(models.Model):
@@ -112,6 +132,7 @@ class Synonym(models.Model):
     def clean(self) -> None:
         """Refuse what would say nothing new, written in another way."""
         refuse_unstorable(term=self.term, means=self.means)
+        refuse_empty_words(term=self.term, means=self.means)
         self.term, self.means = " ".join(self.term.split()), " ".join(self.means.split())
         if self.term and text_key(self.term) == text_key(self.means):
             raise ValidationError({"means": "Search takes these for the same word already."})
@@ -207,8 +228,10 @@ class CurationRule(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Bring the query into one line. Raises ValidationError for a text that cannot be stored."""
+        """Bring the query into one line. Raises ValidationError for a text that cannot be stored or never applies."""
         refuse_unstorable(name=self.name, note=self.note, query=self.query)
+        refuse_empty_words(query=self.query)
+        refuse_exclusions(self.query)
         self.query = " ".join(self.query.split())
 
     def get_state(self, now: datetime | None = None) -> "CurationRule.State":

@@ -42,6 +42,13 @@ def test_a_synonym_that_says_nothing_new_is_refused_with_a_reason(term: str, mea
         Synonym(term=term, means=means).full_clean()
 
 
+@pytest.mark.parametrize(("term", "means", "field"), [("!!!", "y", "term"), ("x", "…", "means")])
+def test_a_synonym_has_letters_or_digits_on_both_sides(term: str, means: str, field: str) -> None:
+    with pytest.raises(ValidationError, match="no letter and no digit") as raised:
+        Synonym(term=term, means=means).full_clean()
+    assert list(raised.value.message_dict) == [field]
+
+
 def test_a_one_way_synonym_may_be_answered_by_another() -> None:
     Synonym.objects.create(term="ultrabook", means="laptop", both_ways=False)
     Synonym(term="laptop", means="ultrabook", both_ways=False).full_clean()
@@ -73,6 +80,27 @@ def test_older_synonyms_become_one_for_each_pair() -> None:
 )
 def test_a_rule_has_a_name_a_trigger_and_a_time_that_begins_before_it_ends(fields: dict[str, Any]) -> None:
     assert refused(lambda: CurationRule.objects.create(**fields))
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("-drill", "“-drill” excludes something"),
+        ("drill −cordless", "“-cordless” excludes something"),
+        ('drill -"for concrete"', "“-for concrete” excludes something"),
+        ("!!!", "no letter and no digit"),
+        ("-", "no letter and no digit"),
+    ],
+)
+def test_a_rule_is_for_what_customers_look_for(query: str, says: str) -> None:
+    with pytest.raises(ValidationError, match=says) as raised:
+        CurationRule(name="x", query=query).full_clean()
+    assert list(raised.value.message_dict) == ["query"]
+
+
+@pytest.mark.parametrize("query", ["wi-fi", "drill - cordless", '"for concrete"', "c++", "", "½"])
+def test_marks_within_a_rules_query_do_not_matter(query: str, make_category: Any) -> None:
+    CurationRule(name="x", query=query, category=make_category("Tools")).full_clean()
 
 
 def test_an_action_is_whole_and_about_one_thing(
