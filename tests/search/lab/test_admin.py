@@ -331,12 +331,13 @@ def test_an_evaluation_is_started_from_the_page_and_seen(spring: JudgmentList, l
     assert "B against A" in text
     assert "<strong>B</strong>: share of meaning 0.1</li>" in text
     assert "could be chance" in text
+    assert "Filters and curation rules are not used" in text
     assert 'data-over="true"' in text
 
 
 def test_a_variant_that_needs_no_model_differs_by_its_mode_alone(run: EvaluationRun, login: Any) -> None:
     text = page(login("Viewer"), f"{RUNS}{run.pk}/change/")
-    assert "<strong>A</strong>: as customers search now</li>" in text
+    assert "<strong>A</strong>: as customers search now, without curation rules</li>" in text
     assert "<strong>B</strong>: mode keyword</li>" in text
 
 
