@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import openpyxl
 import pytest
+from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -352,6 +353,14 @@ def test_formulas_are_escaped_in_xlsx_and_prices_are_numbers(admin_client, make_
 def test_an_export_honours_the_filters_of_the_list(admin_client, shop):
     rows = csv.DictReader(io.StringIO(export(admin_client, "0", "?category=tools").decode()))
     assert {row["sku"] for row in rows} == {"D-1", "S-1"}
+
+
+def test_a_viewer_may_export_and_not_import(client, shop):
+    viewer = User.objects.create_user("vera", is_staff=True)
+    viewer.groups.add(Group.objects.get(name="Viewer"))
+    client.force_login(viewer)
+    assert b"D-1" in export(client, "0")
+    assert client.get(IMPORT).status_code == 403
 
 
 def test_an_export_takes_a_constant_number_of_queries(admin_client, make_product, make_category):
