@@ -92,12 +92,24 @@ class AttributesField(forms.JSONField):
         return json.dumps(value, ensure_ascii=False, indent=2)
 
 
+class SeenField(forms.CharField):
+    """When the product that the page shows was last changed; nothing of the product itself."""
+
+    # A browser that loads the page again must not fill in what stood there before.
+    widget = forms.HiddenInput(attrs={"autocomplete": "off"})
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Never: no history shall speak of it."""
+        return False
+
+
 class ProductForm(forms.ModelForm):
     """A product, with attributes that people can read."""
 
     image_url = forms.URLField(
         label="Picture's address", max_length=1000, required=False, assume_scheme="https"
     )
+    seen = SeenField(required=False)
 
     class Meta:
         model = Product
@@ -113,6 +125,27 @@ class ProductForm(forms.ModelForm):
                 "invalid": 'This is not valid JSON. Write it like {"colour": "red", "voltage": 18}.'
             },
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["seen"] = self.instance.updated_at.isoformat()
+
+    def clean(self) -> None:
+        """Refuse to write over what somebody else has saved since the page was opened."""
+        super().clean()
+        seen = self.cleaned_data.get("seen")
+        if self.instance.pk and seen and seen != self._stored_time():
+            raise forms.ValidationError(
+                "This product has been changed since you opened this page, so nothing was saved. Open it again in "
+                "another tab to see it as it is now, and repeat there what you changed here."
+            )
+
+    def _stored_time(self) -> str | None:
+        """When the product was last changed; nobody changes it from here on until this one is saved."""
+        row = Product.objects.filter(pk=self.instance.pk).select_for_update(no_key=True)
+        stored = row.values_list("updated_at", flat=True).first()
+        return stored.isoformat() if stored else None
 
 
 class ProductImportForm(ImportForm):

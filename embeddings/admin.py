@@ -10,6 +10,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -171,7 +172,7 @@ class ProductAdmin(CatalogProductAdmin):
         """Show the products to customers."""
         hidden = queryset.filter(is_active=False)
         return self._confirmed(
-            request, queryset, "activate", "activate", hidden, lambda: hidden.update(is_active=True)
+            request, queryset, "activate", "activate", hidden, lambda: _switch(hidden, True)
         )
 
     @admin.action(description="Deactivate selected products", permissions=["change"])
@@ -179,7 +180,7 @@ class ProductAdmin(CatalogProductAdmin):
         """Hide the products from customers."""
         shown = queryset.filter(is_active=True)
         return self._confirmed(
-            request, queryset, "deactivate", "deactivate", shown, lambda: shown.update(is_active=False)
+            request, queryset, "deactivate", "deactivate", shown, lambda: _switch(shown, False)
         )
 
     def _confirmed(
@@ -223,6 +224,11 @@ def _rows(products: QuerySet) -> ProductEmbeddingQuerySet:
     return ProductEmbedding.objects.filter(
         product__in=products.order_by().values("pk"), model__in=EmbeddingModel.objects.live()
     )
+
+
+def _switch(products: QuerySet[Product], on: bool) -> int:
+    """Show or hide the products; who has one open in a form is told that it has changed."""
+    return products.update(is_active=on, updated_at=Now())
 
 
 def _products(rows: ProductEmbeddingQuerySet) -> QuerySet[Product]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import openpyxl
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -152,6 +153,54 @@ def test_a_product_is_added_and_changed(admin_client, make_category):
     assert admin_client.post(address, form_of(name="Renamed")).status_code == 302
     product.refresh_from_db()
     assert (product.name, product.price, product.category) == ("Renamed", None, None)
+
+
+def opened(client, product):
+    """What a page of the product knows of when it was made."""
+    page = client.get(reverse("admin:catalog_product_change", args=[product.pk])).content.decode()
+    (field,) = re.findall(r'<input type="hidden" name="seen"[^>]*>', page)
+    (value,) = re.findall(r'value="([^"]+)"', field)
+    return {"seen": value}
+
+
+def test_who_saves_second_does_not_undo_what_the_first_has_saved(admin_client, make_product):
+    product = make_product("Hammer")
+    address = reverse("admin:catalog_product_change", args=[product.pk])
+    first, second = opened(admin_client, product), opened(admin_client, product)
+    assert admin_client.post(address, form_of(brand="Bosal", **first)).status_code == 302
+    response = admin_client.post(address, form_of(name="Typed by the second", **second))
+    page = response.content.decode()
+    assert "has been changed since you opened this page" in page
+    assert "Typed by the second" in page
+    product.refresh_from_db()
+    assert (product.name, product.brand) == ("New", "Bosal")
+    # Sent once more it is still refused; from a page that was opened anew it is taken.
+    assert admin_client.post(address, form_of(name="Typed by the second", **second)).status_code == 200
+    third = opened(admin_client, product)
+    assert admin_client.post(address, form_of(name="Late", **third)).status_code == 302
+
+
+def test_a_list_action_is_not_undone_by_a_page_that_was_open(admin_client, make_product):
+    product = make_product()
+    page = opened(admin_client, product)
+    action = {"action": "deactivate", "_selected_action": product.pk, "confirmed": "yes"}
+    assert admin_client.post(LIST, action).status_code == 302
+    address = reverse("admin:catalog_product_change", args=[product.pk])
+    assert admin_client.post(address, form_of(**page)).status_code == 200
+    product.refresh_from_db()
+    assert not product.is_active
+
+
+def test_the_history_speaks_only_of_what_was_changed(admin_client, make_product):
+    product = make_product("New", sku="N-1", price=None)
+    address = reverse("admin:catalog_product_change", args=[product.pk])
+    begun_with = {"initial-currency": "EUR", "initial-attributes": "{}"}  # the admin's own hidden fields
+    admin_client.post(address, form_of(brand="Bosal", **begun_with, **opened(admin_client, product)))
+    assert LogEntry.objects.get().get_change_message() == "Changed Brand."
+
+
+def test_a_page_that_adds_a_product_has_nothing_to_have_seen(admin_client):
+    assert 'name="seen"' not in admin_client.get(reverse("admin:catalog_product_add")).content.decode()
 
 
 @pytest.mark.parametrize("model", ["product", "category"])
