@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -246,6 +246,12 @@ class ProductAdmin(ImportExportModelAdmin):
     def get_import_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """What the import page says of its limits."""
         return {"max_rows": f"{MAX_ROWS:,}"}
+
+    def add_success_message(self, result: Any, request: HttpRequest) -> None:
+        """Say also which columns were left alone."""
+        super().add_success_message(result, request)
+        if result.ignored:
+            self.message_user(request, result.ignored, messages.WARNING)
 
     def add_data_read_fail_error_to_form(self, form: forms.Form, e: Exception) -> None:
         """Say what to do with a file that cannot be read."""

@@ -10,11 +10,12 @@ from django.core.exceptions import ValidationError
 from import_export import resources, widgets
 from import_export.fields import Field
 from import_export.formats import base_formats
+from import_export.results import Result
 
 from catalog.exceptions import ImportFileError, RowError
 from catalog.models import Category, Product
 from catalog.readers import column_name, row_data
-from catalog.rows import FIELDS, CleanRow, clean_row
+from catalog.rows import FIELDS, CleanRow, clean_row, ignored_text
 from catalog.texts import escape_formula
 from catalog.tree import CategoryTree
 
@@ -82,6 +83,12 @@ class TruthWidget(widgets.Widget):
         return "true" if value else "false"
 
 
+class ImportResult(Result):
+    """What an import did or would do, with what it ignores in words."""
+
+    ignored = ""
+
+
 class ProductResource(resources.ModelResource):
     """Rows are read by the same rules as those of `import_products`."""
 
@@ -98,6 +105,11 @@ class ProductResource(resources.ModelResource):
         skip_unchanged = True
         report_skipped = True
         use_transactions = True
+
+    @classmethod
+    def get_result_class(cls) -> type[ImportResult]:
+        """See Resource."""
+        return ImportResult
 
     def before_import(self, dataset: tablib.Dataset, **kwargs: Any) -> None:
         """Read the headings. Raises ImportFileError for a table that is no catalogue."""
@@ -116,6 +128,12 @@ class ProductResource(resources.ModelResource):
         dataset.headers = headers
         self._tree = CategoryTree()
         self._seen: set[str] = set()
+
+    def after_import(self, dataset: tablib.Dataset, result: ImportResult, **kwargs: Any) -> None:
+        """Note the columns that no product has."""
+        super().after_import(dataset, result, **kwargs)
+        columns = [name for name in dataset.headers or [] if name and not name.startswith("attributes.")]
+        result.ignored = ignored_text(set(columns) - set(FIELDS))
 
     def before_import_row(self, row: dict[str, Any], **kwargs: Any) -> None:
         """Clean the row; what is wrong with it is raised where the preview shows it, in `import_instance`."""

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -68,6 +68,15 @@ def clean_row(row: Mapping[str, Any]) -> CleanRow:
     if errors:
         raise RowError(errors)
     return CleanRow(values.pop("sku"), values)
+
+
+def ignored_text(names: Iterable[str]) -> str:
+    """Say which names of a file are no field of a product; empty where there are none."""
+    shown = sorted(printable(name, 40) for name in names)
+    if not shown:
+        return ""
+    more = f" and {len(shown) - 20} more" if len(shown) > 20 else ""
+    return f"Ignored, for a product has no such field: {', '.join(shown[:20])}{more}."
 
 
 def raw_sku(row: Any) -> str:

@@ -443,6 +443,24 @@ def test_a_preview_writes_nothing_and_a_confirmation_does(admin_client, make_pro
         assert "import" in history.split('id="change-history"')[1]
 
 
+IGNORED = "Ignored, for a product has no such field: colour, pirce."
+
+
+def test_columns_that_no_product_has_are_named_before_and_after(admin_client):
+    content = "sku,name,pirce,Colour,attributes.size,\nA-1,Hammer,9.90,red,L,\n"
+    response = preview(admin_client, "a.csv", content, "0")
+    assert IGNORED in response.content.decode()
+    assert IGNORED in confirm(admin_client, response).content.decode()
+    wrong = preview(admin_client, "a.csv", "sku,name,pirce,colour\nA-2,,9.90,red\n", "0").content.decode()
+    assert IGNORED in wrong
+    assert "1 row cannot be imported" in wrong
+
+
+def test_an_import_that_ignores_nothing_says_nothing_of_it(admin_client):
+    response = preview(admin_client, "a.csv", "sku,name\nA-1,Hammer\n", "0")
+    assert "Ignored" not in response.content.decode() + confirm(admin_client, response).content.decode()
+
+
 def test_a_preview_names_bad_rows_by_the_importers_rules(admin_client):
     content = (
         "sku,name,price,attributes\nA-1,Hammer,1,\nA-1,Twice,1,\n,No sku,1,\nB-1,,1,\nB-2,Saw,-3,\nB-3,Saw,nan,\n"

@@ -15,6 +15,7 @@ from catalog.disk_order import order_by_category
 from catalog.exceptions import ImportFileError, OrderingError
 from catalog.importer import BadRow, CatalogueImport, ImportReport
 from catalog.readers import FORMATS, Source, open_source
+from catalog.rows import ignored_text
 from catalog.texts import printable
 
 # Without a terminal, how often a line tells of the progress.
@@ -145,9 +146,7 @@ class Command(RichCommand):
         table.add_row("Seconds", f"{seconds:.1f}")
         self.console.print(table)
         if report.ignored_fields:
-            names = sorted(printable(name, 40) for name in report.ignored_fields)
-            more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-            self.line(f"Ignored, for a product has no such field: {', '.join(names[:20])}{more}.")
+            self.line(ignored_text(report.ignored_fields))
         if not dry_run and report.created + report.updated + report.deactivated:
             self.line(
                 "Next: a running embedding worker is at the new texts already; "
