@@ -12,8 +12,23 @@ from tests.browser.conftest import DESKTOP, PHONE
 
 MakeProduct = Callable[..., Product]
 
+NARROW = {"width": 320, "height": 640}
 TARGET_PX = 44  # a fingertip
 WIDER_THAN_WINDOW = "document.documentElement.scrollWidth > window.innerWidth"
+COVERED_COUNTS = """(tiles) => tiles.filter(tile => {
+    const icon = tile.querySelector(".stand-in").getBoundingClientRect();
+    const count = tile.querySelector(".department-count").getBoundingClientRect();
+    const words = document.createRange();
+    words.selectNodeContents(tile.querySelector(".department-count"));
+    return count.bottom > icon.top && words.getBoundingClientRect().right > icon.left;
+}).map(tile => tile.innerText)"""
+PLACEHOLDER_FITS = """(input) => {
+    const style = getComputedStyle(input);
+    const canvas = document.createElement("canvas").getContext("2d");
+    canvas.font = style.font;
+    const room = input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return canvas.measureText(input.placeholder).width <= room;
+}"""
 SMALL_TARGETS = """(elements, least) => elements.filter(element => {
     const box = element.getBoundingClientRect();
     return box.width > 0 && box.height > 0 && box.height < least;
@@ -126,6 +141,19 @@ def test_a_phone_shows_everything_within_its_width(phone: Page, shop: None) -> N
         assert not phone.evaluate(WIDER_THAN_WINDOW), address
         alone = phone.locator("button, select, input, summary, .chip, .pages a, .footer a, .examples a")
         assert alone.evaluate_all(SMALL_TARGETS, TARGET_PX) == [], address
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE, NARROW], ids=["desktop", "phone", "narrow"])
+def test_the_start_page_shows_all_of_its_words(
+    open_page: Callable[..., Page], shop: None, make_category: Callable[..., Any], viewport: dict[str, int]
+) -> None:
+    wordy = make_category("Household and living room furniture")
+    Product.objects.filter(category__slug="kitchen").update(category=wordy)
+    page = open_page(viewport)
+    page.goto("/")
+    expect(page.locator(".department")).to_have_count(2)
+    assert page.locator(".department").evaluate_all(COVERED_COUNTS) == []
+    assert page.locator("#q").evaluate(PLACEHOLDER_FITS)
 
 
 def test_a_phone_folds_the_filters(phone: Page, shop: None) -> None:
