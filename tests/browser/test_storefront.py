@@ -29,6 +29,10 @@ PLACEHOLDER_FITS = """(input) => {
     const room = input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     return canvas.measureText(input.placeholder).width <= room;
 }"""
+MATCH_BELOW_PRICE = """(feet) => feet.map(foot => {
+    const [price, match] = [...foot.children].map(part => part.getBoundingClientRect());
+    return match.top >= price.bottom - 1 && match.left === price.left;
+})"""
 SMALL_TARGETS = """(elements, least) => elements.filter(element => {
     const box = element.getBoundingClientRect();
     return box.width > 0 && box.height > 0 && box.height < least;
@@ -154,6 +158,17 @@ def test_the_start_page_shows_all_of_its_words(
     expect(page.locator(".department")).to_have_count(2)
     assert page.locator(".department").evaluate_all(COVERED_COUNTS) == []
     assert page.locator("#q").evaluate(PLACEHOLDER_FITS)
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_price_and_match_stand_alike_on_every_card(
+    open_page: Callable[..., Page], shop: None, viewport: dict[str, int]
+) -> None:
+    Product.objects.filter(sku="D-0").update(price=Decimal("12345.60"))
+    page = open_page(viewport)
+    page.goto("/?q=drill&mode=keyword")
+    expect(page.locator(".match")).to_have_count(20)
+    assert set(page.locator(".card-foot").evaluate_all(MATCH_BELOW_PRICE)) == {True}
 
 
 def test_a_phone_folds_the_filters(phone: Page, shop: None) -> None:
