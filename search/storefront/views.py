@@ -164,6 +164,7 @@ def _logged(request: HttpRequest, query: SearchQuery, result: SearchResult) -> d
 def _mistakes(asked: Asked, error: InvalidQueryError) -> dict[str, Any]:
     return {
         "errors": error.errors,
+        "first_page": navigation.address(asked),
         "without_filters": navigation.without_filters(asked),
         "categories": _category_options(),
     }

@@ -172,6 +172,13 @@ def test_a_mistake_without_a_field_is_named(client: Client, shop: None, params: 
     assert "cannot be answered as it stands" in text_of(response)
 
 
+@pytest.mark.parametrize("page", ["0", "x", "51"])
+def test_a_page_that_cannot_be_is_named_and_leads_to_the_first(client: Client, shop: None, page: str) -> None:
+    response = client.get("/", {"q": "drill", "brand": "Bormund", "page": page})
+    assert f"Page “{page}”: " in text_of(response)
+    assert '<a href="/?q=drill&amp;brand=Bormund">To the first page</a>' in response.content.decode()
+
+
 def test_an_explanation_comes_on_demand(client: Client, shop: None) -> None:
     plain = client.get("/", {"q": "drill", "mode": "keyword"}).content.decode()
     explained = client.get("/", {"q": "drill", "mode": "keyword", "explain": "1"}).content.decode()
