@@ -67,21 +67,19 @@ class Neighbourhood:
             self._outlooks[scope] = self._samples.outlook(self._vector, scope)
         return self._outlooks[scope]
 
-    def are_passed_by(self, scope: Scope, found: Neighbours, exclude: Sequence[int]) -> bool:
-        """Whether a walk passed by products within a scope that are nearer than much of what it found.
+    def passed_by(self, scope: Scope, found: Neighbours, exclude: Sequence[int]) -> int:
+        """How many samples within a scope a walk passed by that are nearer than much of what it found.
 
         A graph may lead to the wrong place: where a query lies between kinds of products, one of these may be out of
         sight. Samples of the catalogue would be among the first that are found.
         """
-        if not len(found):
-            return True
         first = max(LEAST_TO_TELL, int(FIRST_TO_TELL * len(found)))
-        limit = found.cosines[min(first, len(found)) - 1] + SAME
+        limit = found.cosines[min(first, len(found)) - 1] + SAME if len(found) else -1.0
         nearer = self._samples.nearer(self._vector, self._about, limit)
         if not len(nearer):
-            return False
+            return 0
         known = {*found.product_ids.tolist(), *exclude}
-        return any(
+        return sum(
             pk not in known and (not scope.brands or self._samples.brand_of[pk] in scope.brands)
             for pk in nearer.within(scope).product_ids.tolist()
         )

@@ -43,6 +43,9 @@ NARROW_STRIDE = 1.5
 ROWS_FOR_A_STEP = 6
 # As so many where no category is asked for: all samples are looked at first, and what has no category.
 ROWS_OF_ALL_FOR_A_STEP = 3
+# A walk that passed by a sample is made longer, which leaves most wrong places. That costs a quarter of comparing, so
+# what passes by no more than this even then is believed: very common words lie between everything.
+PASSED_BY_IN_THE_END = 1
 # A query fits categories where its nearest products of all hold at least this part of the share that the categories
 # hold of the catalogue. Where those are at least so much of the nearest, they are taken from them.
 FIT = 0.5
@@ -142,25 +145,25 @@ class _Search:
         way = self.ways[scope]
         if way.is_near and not self.other.sql:
             near = self.around.nearest_within(scope, way.limit)
-            if near is not None and not self._is_wrong(scope, near):
+            if near is not None and not self._passed_by(scope, near):
                 took(Route.INDEX)
                 return near
         if way.is_exact:
             took(Route.EXACT)
             return self._compare(scope)
-        for at_least in (0, LONGEST_STRIDE):  # a longer walk leaves most wrong places
+        for at_least, allowed in ((0, 0), (LONGEST_STRIDE, PASSED_BY_IN_THE_END)):
             found = _by_index(self.around, scope, self.other, way, at_least)
             if len(found) < way.limit:
                 break
-            if not self._is_wrong(scope, found):
+            if self._passed_by(scope, found) <= allowed:
                 took(Route.INDEX)
                 return found
         took(Route.FALLBACK)
         return self._compare(scope)
 
-    def _is_wrong(self, scope: Scope, found: Neighbours) -> bool:
-        """Whether samples tell that the graph led to the wrong place; of words they know nothing."""
-        return not self.is_narrowed and self.around.are_passed_by(scope, found, self.exclude)
+    def _passed_by(self, scope: Scope, found: Neighbours) -> int:
+        """How many samples tell that the graph led to the wrong place; of words they know nothing."""
+        return 0 if self.is_narrowed else self.around.passed_by(scope, found, self.exclude)
 
     def _compare(self, scope: Scope) -> Neighbours:
         """Compare every row within a scope, unless that was done."""

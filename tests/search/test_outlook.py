@@ -294,7 +294,7 @@ def test_a_walk_to_what_lies_far_is_not_cut_short(
     Product.objects.filter(category__slug__in=("kind-0", "kind-1", "kind-2", "kind-3")).update(price=5000)
     _store({})
     settings.SEARCH_EXACT_ROWS, settings.SEARCH_EF_SEARCH = 0, 10
-    monkeypatch.setattr(Neighbourhood, "are_passed_by", lambda *_: False)
+    monkeypatch.setattr(Neighbourhood, "passed_by", lambda *_: 0)
     space, dear = VectorSpace.of(model), Scope(price_min=Decimal(1000))
     recalls = []
     for pk in Product.objects.filter(category__slug="kind-7").values_list("pk", flat=True)[::6]:
