@@ -17,11 +17,11 @@ FEW = 40
 NEAR = 100
 # The graph does not offer the nearest first, so this many times as many as are asked for must be within.
 SURPLUS = 1.25
-# Of what a walk found, this part and so many at least must have no sample before them that it did not find. Cosines
-# of one vector differ by less than SAME, for they are stored in half precision.
+# Of what a walk found, this part and so many at least must have no sample before them that it did not find, nearer by
+# more than ALIKE: between very common words lies everything, and which of it is found makes no difference.
 FIRST_TO_TELL = 0.25
 LEAST_TO_TELL = 10
-SAME = 1e-3
+ALIKE = 0.01
 
 
 # Products of a price that are looked up one by one count so many times.
@@ -74,7 +74,7 @@ class Neighbourhood:
         sight. Samples of the catalogue would be among the first that are found.
         """
         first = max(LEAST_TO_TELL, int(FIRST_TO_TELL * len(found)))
-        limit = found.cosines[min(first, len(found)) - 1] + SAME if len(found) else -1.0
+        limit = found.cosines[min(first, len(found)) - 1] + ALIKE if len(found) else -1.0
         nearer = self._samples.nearer(self._vector, self._about, limit)
         if not len(nearer):
             return 0

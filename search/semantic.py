@@ -43,9 +43,9 @@ NARROW_STRIDE = 1.5
 ROWS_FOR_A_STEP = 6
 # As so many where no category is asked for: all samples are looked at first, and what has no category.
 ROWS_OF_ALL_FOR_A_STEP = 3
-# A walk that passed by a sample is made longer, which leaves most wrong places. That costs a quarter of comparing, so
-# what passes by no more than this even then is believed: very common words lie between everything.
-PASSED_BY_IN_THE_END = 1
+# A walk that passed by more samples than these is made again, over so many rows at a time at least, which leaves most
+# wrong places. The longest one takes a quarter of what comparing takes.
+STRIDES_AND_PASSED_BY = ((0, 0), (400, 1), (LONGEST_STRIDE, 1))
 # A query fits categories where its nearest products of all hold at least this part of the share that the categories
 # hold of the catalogue. Where those are at least so much of the nearest, they are taken from them.
 FIT = 0.5
@@ -151,8 +151,8 @@ class _Search:
         if way.is_exact:
             took(Route.EXACT)
             return self._compare(scope)
-        for at_least, allowed in ((0, 0), (LONGEST_STRIDE, PASSED_BY_IN_THE_END)):
-            found = _by_index(self.around, scope, self.other, way, at_least)
+        for stride, allowed in STRIDES_AND_PASSED_BY:
+            found = _by_index(self.around, scope, self.other, way, stride)
             if len(found) < way.limit:
                 break
             if self._passed_by(scope, found) <= allowed:
