@@ -45,7 +45,7 @@ ROWS_FOR_A_STEP = 6
 ROWS_OF_ALL_FOR_A_STEP = 3
 # A walk that passed by more samples than these is made again, over so many rows at a time at least, which leaves most
 # wrong places. The longest one takes a quarter of what comparing takes.
-STRIDES_AND_PASSED_BY = ((0, 0), (400, 1), (LONGEST_STRIDE, 1))
+STRIDES_AND_PASSED_BY = ((0, 0), (400, 1), (LONGEST_STRIDE, 4))
 # A query fits categories where its nearest products of all hold at least this part of the share that the categories
 # hold of the catalogue. Where those are at least so much of the nearest, they are taken from them.
 FIT = 0.5
