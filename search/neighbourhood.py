@@ -21,7 +21,7 @@ SURPLUS = 1.25
 # more than ALIKE: between very common words lies everything, and which of it is found makes no difference.
 FIRST_TO_TELL = 0.25
 LEAST_TO_TELL = 10
-ALIKE = 0.01
+ALIKE = 0.02
 
 
 # Products of a price that are looked up one by one count so many times.
