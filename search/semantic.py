@@ -43,9 +43,9 @@ NARROW_STRIDE = 1.5
 ROWS_FOR_A_STEP = 6
 # As so many where no category is asked for: all samples are looked at first, and what has no category.
 ROWS_OF_ALL_FOR_A_STEP = 3
-# A walk that passed by more samples than these is made again, over so many rows at a time at least, which leaves most
-# wrong places. The longest one takes a quarter of what comparing takes.
-STRIDES_AND_PASSED_BY = ((0, 0), (400, 1), (LONGEST_STRIDE, 4))
+# A walk that passed by more samples than are allowed for strides of its length is made again with longer ones, which
+# leaves most wrong places. The longest takes a quarter of what comparing takes.
+PASSED_BY_ALLOWED = ((0, 0), (400, 1), (LONGEST_STRIDE, 4))
 # A query fits categories where its nearest products of all hold at least this part of the share that the categories
 # hold of the catalogue. Where those are at least so much of the nearest, they are taken from them.
 FIT = 0.5
@@ -151,15 +151,32 @@ class _Search:
         if way.is_exact:
             took(Route.EXACT)
             return self._compare(scope)
-        for stride, allowed in STRIDES_AND_PASSED_BY:
-            found = _by_index(self.around, scope, self.other, way, stride)
-            if len(found) < way.limit:
-                break
-            if self._passed_by(scope, found) <= allowed:
-                took(Route.INDEX)
-                return found
+        if (found := self._walked(scope)) is not None:
+            took(Route.INDEX)
+            return found
         took(Route.FALLBACK)
         return self._compare(scope)
+
+    def _walked(self, scope: Scope) -> Neighbours | None:
+        """The nearest by walking the HNSW graph until enough rows have passed the filters, put in order then.
+
+        The first rows that the graph offers under a filter are not always the nearest, so that it is walked over more
+        of them. Where what is kept lies far from the vector, that takes several strides: where the walk is cut short,
+        pgvector hands out what it came by on its way instead, most of which is not among the nearest. None where too
+        few pass all the same, and where walks of any stride lead to the wrong place.
+        """
+        limit, share = self.ways[scope].limit, self.ways[scope].share
+        where = scope.condition("e") & self.other
+        usual, taken = _length_of_walk(limit, share, is_open=scope.is_open and not self.other.sql)
+        for stride in (usual, *(longer for longer, _ in PASSED_BY_ALLOWED if longer > usual)):
+            found = walk(self.around.space, self.around.literal, where, taken, stride).neighbours
+            if len(found) < taken:
+                return None
+            nearest_found = found.first(limit)
+            allowed = max(number for least, number in PASSED_BY_ALLOWED if least <= stride)
+            if self._passed_by(scope, nearest_found) <= allowed:
+                return nearest_found
+        return None
 
     def _passed_by(self, scope: Scope, found: Neighbours) -> int:
         """How many samples tell that the graph led to the wrong place; of words they know nothing."""
@@ -264,23 +281,6 @@ def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:
             constraint.params,
         )
     return other
-
-
-def _by_index(around: Neighbourhood, scope: Scope, other: Condition, way: _Way, at_least: int) -> Neighbours:
-    """Walk the HNSW graph until enough rows have passed the filters, then put them in order.
-
-    A stride is over `at_least` so many rows.
-
-    The first rows that the graph offers under a filter are not always the nearest, so that it is walked over more of
-    them. Where what is kept lies far from the vector, that takes several strides: where the walk is cut short, pgvector
-    hands out what it came by on its way instead, most of which is not among the nearest. Where too few pass all the
-    same, nothing is returned.
-    """
-    where = scope.condition("e") & other
-    is_open = scope.is_open and not other.sql
-    stride, taken = _length_of_walk(way.limit, way.share, is_open)
-    found = walk(around.space, around.literal, where, taken, max(stride, at_least)).neighbours
-    return found.first(way.limit) if is_open or len(found) == taken else NOBODY
 
 
 def _is_better_compared(around: Neighbourhood, scope: Scope, limit: int, share: float) -> bool:

@@ -21,7 +21,7 @@ from search.scope import NOTHING, Condition, Scope, resolve
 from search.semantic import nearest, nearest_in_each
 from search.statements import Ids
 from search.trace import Route, tracing
-from search.vectors import NOBODY, Neighbours, Vector, VectorSpace
+from search.vectors import NOBODY, Neighbours, PricedNeighbours, Vector, VectorSpace
 from tests import emptying
 from tests.search.plans import plans
 
@@ -319,11 +319,18 @@ def test_a_walk_to_the_wrong_place_is_noticed(
     cosines = np.array([vectors[pk] @ vector for pk in elsewhere])
     far = Neighbours(np.array(elsewhere), cosines, np.zeros(len(elsewhere), dtype=np.int64))
     far = far.at(np.argsort(-cosines))
-    for found in (far, NOBODY):
-        monkeypatch.setattr(semantic, "_by_index", lambda *_, found=found: found.first(20))
+    monkeypatch.setattr(semantic, "_length_of_walk", lambda *_, **__: (200, 20))
+    for found, expected in ((far, [200, 400, 1000]), (NOBODY, [200])):
+        walked, strides = PricedNeighbours(found, np.full(len(found), np.nan)).first(20), []
+        monkeypatch.setattr(
+            semantic,
+            "walk",
+            lambda *asked, walked=walked, strides=strides: strides.append(asked[4]) or walked,
+        )
         with tracing() as trace:
             near = nearest(space, vector, scope, 20, exclude=[seed])
         assert trace.route is Route.FALLBACK
+        assert strides == expected
         assert seed not in near.product_ids
         assert (
             _recall(near.product_ids, _right(vectors, vector, scope, 21)[1:]) >= 0.95
