@@ -46,6 +46,31 @@ FIELDS = (
 )
 
 
+# How text becomes words, whatever their language.
+WORDS_SQL = rf"""
+CREATE OR REPLACE FUNCTION public.catalog_fold(input text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    -- Without accents: decompose, then drop the combining marks. What would become letters of the word before it, or
+    -- digits of the number, is parted from it first. Decomposed fractions get an ordinary slash.
+    SELECT replace(regexp_replace(normalize(regexp_replace(
+        translate(left(input, {MAX_INDEXED_CHARACTERS}), '™℠', '  '), '(\d)([¼-¾⅐-⅞])', '\1 \2', 'g'), NFKD),
+        '[\u0300-\u036f]', '', 'g'), U&'\2044', '/')
+$$;
+
+CREATE OR REPLACE FUNCTION public.catalog_words(folded text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    -- Words and numbers alone, for PostgreSQL's parser makes one token of a path or a host name and reads the
+    -- hyphen of a part code as a minus sign. Numbers keep what is inside them: 1.5 and 1,5, 1/2; 6.0 is 6. The
+    -- slash of SPZ6500/00 is within no number. What stands for inches says so.
+    SELECT regexp_replace(regexp_replace(translate(regexp_replace(regexp_replace(folded,
+        '(\d)("|”|''''|’’|′′)', '\1 inch ', 'g'),
+        '(?<!\d|\d[,.])(\d+),(\d{{1,2}})(?!\d|,\d)', '\1.\2', 'g'), {_PUNCTUATION}, {_BLANKS}),
+        '(\d)\.0+(?![\d.])', '\1', 'g'),
+        '(?<!\d)[./]|[./](?!\d)|(?<=[[:alpha:]][[:alnum:]]*)/', ' ', 'g')
+$$;
+"""
+
+
 class SearchVector(Func):
     """`catalog_search_vector(name, brand, short_description, description, attributes)` -> tsvector."""
 
@@ -79,20 +104,7 @@ def functions_sql(search_config: str) -> str:
         for field in FIELDS
     )
     return rf"""
-CREATE OR REPLACE FUNCTION public.catalog_fold(input text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
-    -- Without accents: decompose, then drop the combining marks. Decomposed fractions get an ordinary slash.
-    SELECT replace(regexp_replace(
-        normalize(left(input, {MAX_INDEXED_CHARACTERS}), NFKD), '[\u0300-\u036f]', '', 'g'), U&'\2044', '/')
-$$;
-
-CREATE OR REPLACE FUNCTION public.catalog_words(folded text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
-    -- Words and numbers alone, for PostgreSQL's parser makes one token of a path or a host name and reads the
-    -- hyphen of a part code as a minus sign. Numbers keep what is inside them: 1.5, 1/2; 6.0 is 6.
-    SELECT regexp_replace(regexp_replace(translate(folded, {_PUNCTUATION}, {_BLANKS}),
-        '(\d)\.0+(?![\d.])', '\1', 'g'), '(?<!\d)[./]|[./](?!\d)', ' ', 'g')
-$$;
+{WORDS_SQL}
 
 CREATE OR REPLACE FUNCTION public.catalog_compounds(folded text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$

@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from catalog.models import Category, Product  # noqa: F401 - named in strings below
 
 
+# Marks that would become letters of the word before them.
+_NO_LETTERS = str.maketrans("™℠", "  ")
+
+
 def _folded(text: str) -> str:
     """Return the text without accents, as `catalog_fold` in the database does it."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    decomposed = unicodedata.normalize("NFKD", text.translate(_NO_LETTERS))
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 def _quoted(word: str) -> str:
