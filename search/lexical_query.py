@@ -95,14 +95,25 @@ def documents_of(ways: Sequence[Sequence[Lexeme]]) -> int:
 class Terms:
     """What the words of a query weigh in BM25: a sum over products' terms, to which the best of each choice adds.
 
-    A choice is between ways to say the same: a product that says it twice has not more of the query.
+    A choice is between ways to say the same: a product that says it twice has not more of the query. What is written in
+    several words counts where these stand together: of "10 m", each alone says next to nothing, and stands everywhere.
     """
 
     weights: Weights
     choices: "tuple[tuple[Terms, ...], ...]" = ()
+    together: str = ""  # a tsquery, without which none of it counts
 
     def bm25(self, alias: str) -> Condition:
-        """The BM25 of a product, on a table with `lexical_weights`."""
+        """The BM25 of a product, on a table with `lexical_weights` and `search_vector`."""
+        score = self._sum(alias)
+        if not self.together:
+            return score
+        return Condition(
+            f"CASE WHEN {alias}.search_vector @@ %s::tsquery THEN {score.sql} ELSE 0 END",
+            (self.together, *score.params),
+        )
+
+    def _sum(self, alias: str) -> Condition:
         terms = [_product(alias, self.weights)] if self.weights or not self.choices else []
         for choice in self.choices:
             ways = [way.bm25(alias) for way in choice]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from catalog.lexical import K1
-from search.lexical_query import Group, Lexeme, Replacement, Run, Terms, Weights, idf
+from search.lexical_query import Group, Lexeme, Replacement, Run, Terms, Weights, idf, phrase_sql
 
 
 def terms_of(
@@ -54,33 +54,47 @@ def _choice(
         first, after = one.run
         if start <= first and after <= end:
             rest = _terms([*groups[start:first], *groups[after:end]], size)
-            weights = dict(rest.weights)
             share = sum(group.idf(size) for group in groups[first:after]) / len(one.lexemes)
-            for lexeme in one.lexemes:
-                weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), share)
-            ways.append(Terms(weights, rest.choices))
+            instead = _in_order({lexeme.dimension: share for lexeme in one.lexemes}, one.lexemes)
+            ways.append(_with(rest, instead))
     return tuple(ways)
+
+
+def _with(terms: Terms, other: Terms) -> Terms:
+    """Both; a word that is in both counts once."""
+    if not terms.weights and not terms.choices:
+        return other
+    apart = tuple((one,) for one in (terms, other) if one.together)
+    alike = [one for one in (terms, other) if not one.together]
+    weights: dict[int, float] = {}
+    for one in alike:
+        for dimension, weight in one.weights.items():
+            weights[dimension] = max(weights.get(dimension, 0.0), weight)
+    return Terms(weights, (*(choice for one in alike for choice in one.choices), *apart))
 
 
 def _terms(groups: Sequence[Group], size: int) -> Terms:
     """The weights of some words; where one can be written in several ways, the best of these counts."""
-    weights: dict[int, float] = {}
-    choices = []
+    found = Terms({})
     for group in groups:
-        spellings = [_spelling(group, lexemes, weight, size) for lexemes, weight in group.alternatives]
-        if len(spellings) > 1:
-            choices.append(tuple(map(Terms, spellings)))
-            continue
-        for dimension, weight in (spellings[0] if spellings else {}).items():
-            weights[dimension] = max(weights.get(dimension, 0.0), weight)
-    return Terms(weights, tuple(choices))
+        spellings = tuple(_spelling(group, lexemes, weight, size) for lexemes, weight in group.alternatives)
+        if len(spellings) == 1:
+            found = _with(found, spellings[0])
+        elif spellings:
+            found = Terms(found.weights, (*found.choices, spellings))
+    return found
 
 
-def _spelling(group: Group, lexemes: Sequence[Lexeme], weight: float, size: int) -> Weights:
-    """One way to write a word: its parts share what the word weighs, for each alone says little."""
+def _spelling(group: Group, lexemes: Sequence[Lexeme], weight: float, size: int) -> Terms:
+    """One way to write a word: its parts share what the word weighs."""
     rarities = [max(idf(lexeme.documents, size), 1e-6) for lexeme in lexemes]
     share = weight * group.idf(size) / sum(rarities)
     weights: dict[int, float] = {}
     for lexeme, rarity in zip(lexemes, rarities, strict=True):
         weights[lexeme.dimension] = weights.get(lexeme.dimension, 0.0) + share * rarity
-    return weights
+    return _in_order(weights, lexemes)
+
+
+def _in_order(weights: Weights, lexemes: Sequence[Lexeme]) -> Terms:
+    """The weights of lexemes that count together."""
+    return Terms(weights, together=phrase_sql(lexemes) if len(lexemes) > 1 else "")

@@ -40,6 +40,33 @@ def test_a_part_code_is_found_however_it_is_written(make_product: MakeProduct, t
     assert names(text)[0] == code.name
 
 
+@pytest.mark.parametrize("text", ["10m cable", "10-m cable", "cable 10M"])
+def test_the_parts_of_a_code_count_only_together(make_product: MakeProduct, text: str) -> None:
+    apart = make_product("Cable, 3 m, SWV 10", short_description="Black")
+    make_product("Cable, 3 m", short_description="Black, and 10 of another")
+    wanted = make_product("Video cable of 10 m for long ways", short_description="Black or white, and more")
+    plain = make_product("Cable, 3 feet, SWV 8", short_description="Black")
+    for number in range(20):
+        make_product(f"Lamp {number}")
+    refresh_terms()
+    found = {product.pk: score for product, score in scored(analyse(parse(text), text))}
+    assert found[wanted.pk] == max(found.values())
+    assert found[apart.pk] == pytest.approx(found[plain.pk])
+    assert names(text)[0] == wanted.name
+
+
+def test_parts_of_a_code_that_nothing_has_count_for_nothing(make_product: MakeProduct) -> None:
+    make_product("Storage box X, large")
+    refresh_terms()
+
+    def score_of(text: str) -> float:
+        ((_, score),) = scored(analyse(parse(text), text))
+        return score
+
+    assert score_of("x-box") == 0
+    assert score_of("x-box storage") == score_of("storage") > 0
+
+
 @pytest.mark.parametrize("text", ["006R90321", "006r90321"])
 def test_codes_of_letters_and_digits(make_product: MakeProduct, text: str) -> None:
     make_product("Xerox 006R90321 toner")
