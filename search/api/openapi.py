@@ -1,5 +1,6 @@
 """What the OpenAPI document says of each endpoint."""
 
+import json
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -7,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 from search.analytics.ids import MAX_LENGTH
 from search.api import serializers
-from search.api.bodies import MAX_SEEDS, MAX_WEIGHT
+from search.api.bodies import MAX_EVENT_BYTES, MAX_SEEDS, MAX_WEIGHT
 from search.api.forms import (
     DEFAULT_PAGE_SIZE,
     DEFAULT_SIMILAR,
@@ -18,6 +19,7 @@ from search.api.forms import (
     MAX_VALUES,
 )
 from search.api.pagination import ORDERINGS
+from search.api.parsers import BeaconParser, JSONParser
 from search.api.problems import CONTENT_TYPE
 from search.models import SearchEvent
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
@@ -188,6 +190,24 @@ batch = extend_schema(
     responses=_responses(serializers.BatchSerializer, 400, 413, 415),
 )
 
+_EVENT = {
+    "type": "object",
+    "required": ["search_id", "kind", "sku"],
+    "additionalProperties": False,
+    "properties": {
+        "search_id": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH},
+        "kind": {"type": "string", "enum": SearchEvent.Kind.values},
+        "sku": {"type": "string", "minLength": 1},
+        "position": {
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "maximum": MAX_DEPTH,
+            "description": "Place in the results, from 1.",
+        },
+    },
+}
+_CLICK = {"search_id": _SEARCH_ID, "kind": "click", "sku": "DEMO-0007", "position": 1}
+
 events = extend_schema(
     operation_id="events",
     summary="What a visitor did with a product that a search found",
@@ -197,29 +217,22 @@ events = extend_schema(
     ),
     tags=["search"],
     request={
-        "application/json": {
-            "type": "object",
-            "required": ["search_id", "kind", "sku"],
-            "additionalProperties": False,
-            "properties": {
-                "search_id": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH},
-                "kind": {"type": "string", "enum": SearchEvent.Kind.values},
-                "sku": {"type": "string", "minLength": 1},
-                "position": {
-                    "type": ["integer", "null"],
-                    "minimum": 1,
-                    "maximum": MAX_DEPTH,
-                    "description": "Place in the results, from 1.",
-                },
-            },
-        }
+        JSONParser.media_type: _EVENT,
+        BeaconParser.media_type: {
+            "type": "string",
+            "maxLength": MAX_EVENT_BYTES,
+            "contentMediaType": JSONParser.media_type,
+            "contentSchema": _EVENT,
+        },
     },
     examples=[
+        OpenApiExample("A click", _CLICK, request_only=True),
         OpenApiExample(
-            "A click",
-            {"search_id": _SEARCH_ID, "kind": "click", "sku": "DEMO-0007", "position": 1},
+            "A click as text",
+            json.dumps(_CLICK),
             request_only=True,
-        )
+            media_type=BeaconParser.media_type,
+        ),
     ],
     responses=_responses(serializers.EventAnswerSerializer, 400, 404, 413, 415, success=202),
 )

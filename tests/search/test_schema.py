@@ -1,5 +1,6 @@
 """The OpenAPI document, and whether the API does what it says."""
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -108,6 +109,24 @@ def test_every_endpoint_is_described(client: Client) -> None:
             success = "202" if operation["operationId"] == "events" else "200"
             assert {success, "401", "403", "405", "406", "429", "503"} <= operation["responses"].keys()
             assert operation["summary"]
+
+
+def test_the_document_names_every_kind_of_body_that_is_taken(client: Client) -> None:
+    paths = client.get("/api/schema/").json()["paths"]
+    kinds = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]
+    for path in ("/api/search/batch/", "/api/events/", "/api/similar/"):
+        answers = {kind: client.generic("POST", path, "{}", kind).status_code for kind in kinds}
+        taken = [kind for kind, status in answers.items() if status != 415]
+        assert sorted(paths[path]["post"]["requestBody"]["content"]) == taken
+
+
+def test_a_text_of_an_event_is_described_as_the_event(client: Client) -> None:
+    content = client.get("/api/schema/").json()["paths"]["/api/events/"]["post"]["requestBody"]["content"]
+    event, text = (content[kind]["schema"] for kind in ("application/json", "text/plain"))
+    assert text["type"] == "string"
+    assert (text["contentMediaType"], text["contentSchema"]) == ("application/json", event)
+    (example,) = content["text/plain"]["examples"].values()
+    assert json.loads(example["value"]).keys() == event["properties"].keys()
 
 
 def test_the_document_is_made_without_a_warning(capsys: Any) -> None:
