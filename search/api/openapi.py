@@ -31,9 +31,9 @@ _PROBLEMS = {
     403: "Not with this login (or the CSRF token is missing).",
     404: "There is no such thing.",
     405: "Not with this method.",
-    406: "Only `application/json` is spoken here.",
+    406: "Only `application/json` is spoken here; ask for it, or leave the `Accept` header out.",
     413: "The body is too large.",
-    415: "Send `application/json`.",
+    415: "A body of another kind; `detail` says which may be sent.",
     429: "Too many requests; `Retry-After` says how many seconds to wait.",
     503: "The database does not answer at the moment.",
 }

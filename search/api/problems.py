@@ -1,7 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457), one entry per bad field."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -27,11 +27,11 @@ Fields = dict[str, list[str]]
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's hook: return the answer for `error`, or None for one that is a bug here."""
-    status, detail, fields, headers = _read(error)
+    request = context.get("request")
+    status, detail, fields, headers = _read(error, request)
     if status is None:
         return None
     set_rollback()
-    request = context.get("request")
     response = Response(
         problem(status, detail, fields, request.path if request is not None else None),
         status=status,
@@ -84,7 +84,7 @@ def _plain(status: int, detail: str, request: HttpRequest) -> HttpResponse:
     return HttpResponse(body, status=status, content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
 
 
-def _read(error: Exception) -> tuple[int | None, str, Fields, dict[str, str]]:
+def _read(error: Exception, request: Any) -> tuple[int | None, str, Fields, dict[str, str]]:
     """Status, sentence, bad fields and headers for an exception; status None for a bug."""
     match error:
         case InvalidQueryError():
@@ -94,6 +94,12 @@ def _read(error: Exception) -> tuple[int | None, str, Fields, dict[str, str]]:
         case exceptions.ValidationError():
             fields = _flatten(error.detail)
             return 400, _sentence(fields), fields, {}
+        case exceptions.NotAcceptable():
+            spoken = _kinds(error.available_renderers or ())
+            return 406, f"Ask for {spoken} in the Accept header, or leave it out.", {}, {}
+        case exceptions.UnsupportedMediaType():
+            read = _kinds(getattr(request, "parsers", ()))
+            return 415, f"{error.detail} Send {read}, and say so in the Content-Type header.", {}, {}
         case exceptions.APIException():
             return error.status_code, str(error.detail), {}, _headers(error)
         case Http404():
@@ -109,6 +115,11 @@ def _read(error: Exception) -> tuple[int | None, str, Fields, dict[str, str]]:
             detail = "The database does not answer at the moment; try again shortly."
             return 503, detail, {}, {"Retry-After": str(RETRY_AFTER_S)}
     return None, "", {}, {}
+
+
+def _kinds(speakers: Iterable[Any]) -> str:
+    """The media types that renderers write, or that parsers read."""
+    return " or ".join(speaker.media_type for speaker in speakers)
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:

@@ -106,7 +106,8 @@ def test_other_methods_are_not_allowed(client: Client, method: str) -> None:
 )
 def test_only_json_is_spoken(client: Client, accept: str) -> None:
     for address in PUBLIC:
-        problem(client.get(address, headers={"Accept": accept}), 406)
+        said = problem(client.get(address, headers={"Accept": accept}), 406)
+        assert said["detail"] == "Ask for application/json in the Accept header, or leave it out."
 
 
 @pytest.mark.parametrize("accept", ["application/json", "*/*", "application/*", "text/html,*/*;q=0.8"])
@@ -126,7 +127,13 @@ def test_whoever_takes_json_among_others_gets_it(client: Client, accept: str) ->
     ],
 )
 def test_a_batch_must_be_json(client: Client, content_type: str) -> None:
-    problem(post(client, b'{"queries": ["saw"]}', content_type), 415)
+    said = problem(post(client, b'{"queries": ["saw"]}', content_type), 415)["detail"]
+    assert said.endswith("in request. Send application/json, and say so in the Content-Type header.")
+
+
+def test_an_event_of_another_kind_is_told_of_both_that_are_read(client: Client) -> None:
+    said = problem(client.post("/api/events/", "{}", content_type="text/html"), 415)["detail"]
+    assert "Send application/json or text/plain" in said
 
 
 @pytest.mark.parametrize(
