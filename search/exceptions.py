@@ -1,5 +1,10 @@
 """What can be wrong with a query."""
 
+from collections.abc import Sequence
+
+# Of many SKUs that are unknown so many are named.
+MOST_NAMED = 20
+
 
 class SearchError(Exception):
     """Base of all errors of this app; `status` is what HTTP calls it."""
@@ -16,13 +21,23 @@ class InvalidQueryError(SearchError):
 
 
 class ProductNotFoundError(SearchError):
-    """There is no active product with this SKU."""
+    """There is no active product with this SKU, or with each of these."""
 
     status = 404
 
-    def __init__(self, sku: str) -> None:
-        super().__init__(f"There is no product with the SKU “{sku}”.")
-        self.sku = sku
+    def __init__(self, *skus: str) -> None:
+        super().__init__(_missing(skus))
+        self.skus = skus
+
+
+def _missing(skus: Sequence[str]) -> str:
+    """What to say of SKUs, of which not all are named where there are many."""
+    named = [f"“{sku}”" for sku in skus[:MOST_NAMED]]
+    if len(skus) > MOST_NAMED:
+        named.append(f"{len(skus) - MOST_NAMED:,} more")
+    if len(named) == 1:
+        return f"There is no product with the SKU {named[0]}."
+    return f"There are no products with the SKUs {', '.join(named[:-1])} and {named[-1]}."
 
 
 class LabError(SearchError):

@@ -1,5 +1,6 @@
 """Products like other products, from the vectors that are stored; nothing is encoded here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from search.explain import shared_with
 from search.hydrate import hydrate
 from search.lexical import keyword_candidates
 from search.parsing import parse
-from search.query import MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Filters, Mode, SeedQuery, SimilarQuery
+from search.query import MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Filters, Mode, Seed, SeedQuery, SimilarQuery
 from search.results import Hit, SearchResult
 from search.scope import Scope, resolve
 from search.semantic import nearest
@@ -74,13 +75,13 @@ def similar_products(query: SimilarQuery) -> SearchResult:
 def similar_to_seeds(query: SeedQuery) -> SearchResult:
     """Products near the weighted sum of several products' vectors; a negative weight leads away from its product.
 
-    None of the seeds is found. Raises ProductNotFoundError for an unknown or inactive SKU and InvalidQueryError,
-    also where no seed has a vector yet or the seeds cancel each other out.
+    None of the seeds is found. Raises ProductNotFoundError with all SKUs that are unknown or inactive, and
+    InvalidQueryError, also where no seed has a vector yet or the seeds cancel each other out.
     """
     _check(query)
     watch = Stopwatch()
     with turns.turn(), watch.timing("retrieve"):
-        weights = {_active_product(seed.sku).pk: seed.weight for seed in query.seeds}
+        weights = _weights(query.seeds)
         space = _space()
         vectors = read_vectors(space, list(weights)) if space else {}
         vector = _weighted_sum(weights, vectors)
@@ -121,6 +122,15 @@ def _active_product(sku: str) -> Product:
     if product is None:
         raise ProductNotFoundError(sku)
     return product
+
+
+def _weights(seeds: Sequence[Seed]) -> dict[int, float]:
+    """Weights of seeds by their products' ids. Raises ProductNotFoundError with every SKU that no product has."""
+    products = Product.objects.active().filter(sku__in=[seed.sku for seed in seeds])
+    ids = dict(products.values_list("sku", "pk"))
+    if missing := [seed.sku for seed in seeds if seed.sku not in ids]:
+        raise ProductNotFoundError(*missing)
+    return {ids[seed.sku]: seed.weight for seed in seeds}
 
 
 def _scope(query: SimilarQuery, seed: Product) -> Scope:

@@ -261,8 +261,10 @@ def test_seeds_lead_towards_and_away(client: Client, shop: None) -> None:
     away = found({"seeds": ["driver", {"sku": "saw", "weight": -0.7}], "limit": 6}).json()
     assert skus(away).index("jig") > skus(away).index("hammer")
     assert set(skus(found({"seeds": ["hammer"], "category": ["kitchen"]}).json())) <= {"pan", "knife"}
-    problem(found({"seeds": ["hammer", "no-such"]}), 404)
-    problem(found({"seeds": ["gone"]}), 404)
+    unknown = problem(found({"seeds": ["no-such", "hammer", {"sku": "gone", "weight": -1}]}), 404)
+    assert unknown["detail"] == "There are no products with the SKUs “no-such” and “gone”."
+    unknown = problem(found({"seeds": ["gone"]}), 404)
+    assert unknown["detail"] == "There is no product with the SKU “gone”."
 
 
 def test_what_is_being_typed_is_completed(client: Client, shop: None) -> None:

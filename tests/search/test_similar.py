@@ -1,6 +1,8 @@
 """Products like other products."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -75,6 +77,16 @@ def test_several_seeds_lead_between_and_away(seed: Product) -> None:
     assert not {seed.sku, pan.sku} & set(skus(both))
     away = similar_to_seeds(SeedQuery((Seed(seed.sku), Seed(skus(both)[0], -0.8)), limit=20))
     assert skus(both)[0] not in skus(away)
+
+
+def test_all_seeds_that_are_no_products_are_named_as_far_as_they_can_be_read(
+    seed: Product, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    seeds = (Seed(seed.sku), *(Seed(f"no-{number}") for number in range(1, 23)))
+    with pytest.raises(ProductNotFoundError) as caught, django_assert_num_queries(1):
+        similar_to_seeds(SeedQuery(seeds))
+    assert caught.value.skus == tuple(f"no-{number}" for number in range(1, 23))
+    assert str(caught.value).endswith("“no-19”, “no-20” and 2 more.")
 
 
 def test_what_cannot_be_answered_is_said(seed: Product) -> None:
