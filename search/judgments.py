@@ -53,12 +53,14 @@ class Table:
 def read(lines: Iterable[str], highest: int | None = None, most: int | None = None) -> Table:
     """Read a table with the columns query, sku and grade, parted by commas, semicolons or tabs.
 
+    A row may stand there twice; one that gives a product another grade for the same query is wrong.
     Raises JudgmentsError where it is no such table, or has more than `most` rows.
     """
     lines = iter(lines)
     head = next(lines, "")
     reader = csv.DictReader(chain([head], lines), delimiter=max(",;\t", key=head.count))
     rows, problems = [], []
+    graded: dict[tuple[str, str], tuple[int, int]] = {}  # the first grade of a query and SKU, and its line
     try:
         if missing := set(COLUMNS) - set(reader.fieldnames or ()):
             raise JudgmentsError(f"there is no column {', '.join(sorted(missing))}")
@@ -68,8 +70,16 @@ def read(lines: Iterable[str], highest: int | None = None, most: int | None = No
             query, sku, grade = (unescape_formula(fields[name] or "").strip() for name in COLUMNS)
             if problem := _problem(query, sku, grade, highest):
                 problems.append(f"line {reader.line_num}: {problem}")
+                continue
+            row = Row(query, sku, int(grade))
+            first, line = graded.setdefault((query, sku), (row.grade, reader.line_num))
+            if first == row.grade:
+                rows.append(row)
             else:
-                rows.append(Row(query, sku, int(grade)))
+                problems.append(
+                    f"line {reader.line_num}: the grade is {row.grade}, but {first} in line {line} for the same query "
+                    "and sku; keep one of them."
+                )
     except csv.Error as error:
         raise JudgmentsError(f"line {reader.line_num} cannot be read: {error}") from error
     return Table(rows, problems)

@@ -35,7 +35,8 @@ def test_odd_texts_survive(text: str) -> None:
             st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40).map(str.strip),
             st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20),
             st.integers(0, 3),
-        ).filter(lambda row: row.query)
+        ).filter(lambda row: row.query),
+        unique_by=lambda row: (row.query, row.sku),
     )
 )
 def test_any_table_survives(rows: list[Row]) -> None:
@@ -74,6 +75,16 @@ def test_every_bad_row_is_named_with_its_line() -> None:
     ]
     assert "from 0 to 3, not “good”" in table.problems[0]
     assert all(len(problem) < 200 for problem in table.problems)
+
+
+def test_of_two_grades_for_the_same_neither_holds_in_silence() -> None:
+    lines = ["query,sku,grade\n", "a,b,3\n", "a,c,1\n", "a,b,3\n", "a,b,0\n", "b,b,0\n", "a,c,2\n"]
+    table = read(lines)
+    assert table.rows == [Row("a", "b", 3), Row("a", "c", 1), Row("a", "b", 3), Row("b", "b", 0)]
+    assert table.problems == [
+        "line 5: the grade is 0, but 3 in line 2 for the same query and sku; keep one of them.",
+        "line 7: the grade is 2, but 1 in line 3 for the same query and sku; keep one of them.",
+    ]
 
 
 def test_too_many_rows_are_not_read_to_their_end() -> None:

@@ -84,7 +84,7 @@ def test_an_import_replaces_grades_and_survives_missing_products(
     empty: JudgmentList, author: User, make_product: Any
 ) -> None:
     sku = make_product().sku
-    assert load(empty, f"query,sku,grade\nhammer,{sku},1\nhammer,gone,2\nhammer,{sku},2\n", author) == (2, 1)
+    assert load(empty, f"query,sku,grade\nhammer,{sku},1\nhammer,gone,2\nhammer,{sku},1\n", author) == (2, 1)
     assert load(empty, f"\ufeffquery;sku;grade\nhammer;{sku};0\n", author) == (1, 0)
     assert judging.grades_of(empty, "hammer") == {sku: 0, "gone": 2}
 
@@ -94,6 +94,14 @@ def test_one_bad_row_and_nothing_is_imported(empty: JudgmentList, author: User) 
         load(empty, "query,sku,grade\na,b,1\na,c,7\na,d,x\n", author)
     assert len(caught.value.problems) == 2
     assert caught.value.problems[0].startswith("line 3: the grade must be a whole number from 0 to 3")
+    assert not Judgment.objects.exists()
+
+
+def test_nothing_is_imported_where_one_product_has_two_grades(empty: JudgmentList, author: User) -> None:
+    with pytest.raises(LabError) as caught:
+        load(empty, "query,sku,grade\na,b,1\na,c,2\na,b,3\n", author)
+    (named,) = caught.value.problems
+    assert named.startswith("line 4: the grade is 3, but 1 in line 2")
     assert not Judgment.objects.exists()
 
 
