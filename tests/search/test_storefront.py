@@ -314,6 +314,7 @@ def test_pages_are_only_read(client: Client, shop: None, address: str) -> None:
     assert client.post(address).status_code == 405
 
 
+@pytest.mark.usefixtures("steady")
 @pytest.mark.parametrize(
     "address",
     [
