@@ -30,7 +30,8 @@ class ParsedText:
 def parse(text: str) -> ParsedText:
     """Take a query apart; any text at all is a query.
 
-    `"two words"` is a phrase, `-word` and `-"two words"` are exclusions; a lone quote or minus is punctuation.
+    `"two words"` is a phrase, `-word` and `-"two words"` are exclusions; a lone quote or minus is punctuation, and
+    so are quotes around nothing where nothing else is said.
     """
     text = unicodedata.normalize("NFC", text).translate(_QUOTES).replace("\x00", " ")
     phrases: list[str] = []
@@ -49,6 +50,8 @@ def parse(text: str) -> ParsedText:
             excluded.append(word[1:])
         else:
             words.append(word)
+    if not (words or phrases or excluded):
+        words = text.split()  # quotes around nothing: who typed something is not shown everything
     return ParsedText(
         words=tuple(words[:MAX_WORDS]),
         phrases=tuple(phrases[:MAX_WORDS]),

@@ -182,6 +182,16 @@ def test_nothing_is_said_where_nothing_is_meant() -> None:
     assert search_products(SearchQuery("🎧🎧", mode=Mode.KEYWORD)).total == 0
 
 
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("text", ["!!!", '""', '"', '"  "', '"!!!"', "-"])
+def test_punctuation_finds_nothing_rather_than_everything(text: str, mode: Mode) -> None:
+    assert search_products(SearchQuery(text, mode=mode)).total == 0
+
+
+def test_blanks_list_what_no_text_does() -> None:
+    assert search_products(SearchQuery("  ")).total == search_products(SearchQuery("")).total
+
+
 def test_no_text_lists_everything_newest_first() -> None:
     result = search_products(SearchQuery("", page_size=100))
     assert result.total == Product.objects.active().count()

@@ -31,6 +31,21 @@ def test_a_lone_operator_is_punctuation(text: str) -> None:
     assert parsed.excluded == ()
 
 
+@pytest.mark.parametrize("text", ['""', ' "  " ', "“”", '-""', '"" "" ""', "!!!", '"'])
+def test_punctuation_is_no_empty_query(text: str) -> None:
+    assert parse(text).wanted
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\n\t"])
+def test_what_is_empty_wants_nothing(text: str) -> None:
+    parsed = parse(text)
+    assert (parsed.wanted, parsed.ends_inside_a_word) == ("", False)
+
+
+def test_quotes_around_nothing_are_nothing_beside_words() -> None:
+    assert parse('drill ""') == parse("drill ")
+
+
 def test_only_an_unfinished_last_word_may_still_grow() -> None:
     assert parse("usb ca").ends_inside_a_word
     assert not parse("usb ca ").ends_inside_a_word
