@@ -162,20 +162,14 @@ def _best_of(parts: Sequence[Condition], marks: int, facets: int, limit: int) ->
 def _by_words(query: LexicalQuery, condition: Condition, beside: Sequence[Condition]) -> list[Condition]:
     if query.is_empty:
         return []
-    # Lengths first: they rule out nearly all names for next to nothing. In another case, a letter that is not ASCII
-    # may have more bytes or fewer.
-    length, slack = len(query.text.encode()), 2 * sum(not letter.isascii() for letter in query.text)
-    score = query.bm25("p")
+    score, named = query.bm25("p"), query.named("p")
     return [
         Condition(
-            f"SELECT p.id, {score.sql},"
-            " octet_length(p.name) BETWEEN %s AND %s AND lower(p.name) = lower(%s)"
+            f"SELECT p.id, {score.sql}, {named.sql}"
             f"{''.join(one.sql for one in beside)} FROM catalog_product AS p WHERE {condition.sql}",
             (
                 *score.params,
-                length - slack,
-                length + slack,
-                query.text,
+                *named.params,
                 *params_of(beside),
                 *condition.params,
             ),

@@ -153,7 +153,7 @@ class LexicalQuery:
 
     groups: tuple[Group, ...]
     phrases: tuple[str, ...]  # tsqueries that every hit satisfies
-    excluded: tuple[str, ...]  # tsqueries that no hit satisfies
+    excluded: tuple[str, ...]  # tsqueries that no hit satisfies, but for one whose name is the query
     terms: Terms  # what its words weigh
     ceiling: float  # BM25 of a product that matches every word well
     size: int  # how many products the catalogue has
@@ -187,15 +187,42 @@ class LexicalQuery:
         """Phrases, on a table with a `search_vector`: its index knows which rows have them."""
         return _each(f"{alias}.search_vector @@ %s::tsquery", self.phrases)
 
+    def named(self, alias: str) -> Condition:
+        """Whether the query is a product's name, on a table with a `name`."""
+        # Lengths first: they rule out nearly all names for next to nothing. In another case, a letter that is not
+        # ASCII may have more bytes or fewer.
+        length, slack = len(self.text.encode()), 2 * sum(not letter.isascii() for letter in self.text)
+        return Condition(
+            f"octet_length({alias}.name) BETWEEN %s AND %s AND lower({alias}.name) = lower(%s)",
+            (length - slack, length + slack, self.text),
+        )
+
     def refused(self, alias: str) -> Condition:
-        """Exclusions, on a table with a `search_vector`: most rows satisfy them."""
-        return _each(f"NOT {alias}.search_vector @@ %s::tsquery", self.excluded)
+        """Exclusions, on a table of products: most rows satisfy them."""
+        unwanted = self._unwanted(alias)
+        return Condition(f"NOT ({unwanted.sql})", unwanted.params) if self.excluded else NOTHING
 
     def refused_by_id(self, alias: str) -> Condition:
         """Exclusions, for who looks at all products: those that have them are looked up, and no other row is read."""
-        return _each(
-            f"{alias}.id NOT IN (SELECT n.id FROM catalog_product AS n WHERE n.search_vector @@ %s::tsquery)",
-            self.excluded,
+        unwanted = self._unwanted("n")
+        return (
+            Condition(
+                f"{alias}.id NOT IN (SELECT n.id FROM catalog_product AS n WHERE {unwanted.sql})",
+                unwanted.params,
+            )
+            if self.excluded
+            else NOTHING
+        )
+
+    def _unwanted(self, alias: str) -> Condition:
+        """What has something that is excluded.
+
+        A product of which the whole query is the name is wanted: “thermometer -30 to 50 °C” excludes no 30 there.
+        """
+        named = self.named(alias)
+        return Condition(
+            f"{alias}.search_vector @@ %s::tsquery AND NOT ({named.sql})",
+            (" | ".join(f"({one})" for one in self.excluded), *named.params),
         )
 
     def constraint(self, alias: str) -> Condition:

@@ -153,6 +153,38 @@ def test_an_exact_name_is_first() -> None:
     assert first.fields["sku"] == product.sku
 
 
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("Outdoor Thermometer -30 to 50 °C", "outdoor thermometer -30 to 50 °C"),
+        ("Zurnella Hex Bolt -Zinc", "Zurnella Hex Bolt -Zinc"),
+        ("Zurnella Kühlbox −18", "ZURNELLA KÜHLBOX −18"),
+    ],
+)
+def test_a_name_with_a_minus_excludes_nothing_of_its_product(
+    make_product: Callable[..., Product], name: str, typed: str
+) -> None:
+    product = make_product(name)
+    longer = make_product(f"{name} XL")
+    for mode in (Mode.HYBRID, Mode.KEYWORD):
+        result = search_products(SearchQuery(typed, mode=mode, facets=("brand",), page_size=100))
+        assert (result.hits[0].fields["sku"], result.hits[0].score) == (product.sku, 1.0)
+        assert longer.sku not in [hit.fields["sku"] for hit in result.hits]
+    beside = search_products(SearchQuery(f"{typed} bag", mode=Mode.KEYWORD))  # it is no name
+    assert product.sku not in [hit.fields["sku"] for hit in beside.hits]
+
+
+def test_a_name_that_is_all_exclusion_is_counted_as_it_is_listed(
+    make_product: Callable[..., Product],
+) -> None:
+    product = make_product("-Hammerlike")
+    make_product("Another hammerlike")
+    query = SearchQuery("-hammerlike", facets=("category",), page_size=100)
+    listed = [hit.fields["sku"] for page in everything(query) for hit in page.hits]
+    assert product.sku in listed
+    assert len(listed) == search_products(query).total == Product.objects.active().count() - 1
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 def test_what_is_excluded_or_not_in_the_phrase_is_in_no_leg(mode: Mode) -> None:
     names = [hit.fields["name"] for hit in search_products(SearchQuery("drill -hammer", mode=mode)).hits]
