@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from search.query import Filters
+from search.query import PENNY, Filters
 from search.results import FacetValue
 from search.statements import Floats, Ids
 
@@ -43,7 +43,8 @@ def price_ranges(prices: Prices, filters: Filters) -> list[FacetValue]:
 def _price_range(low: Decimal, high: Decimal | None, number: int, filters: Filters) -> FacetValue:
     first, last = f"{low:f}", "" if high is None else f"{high:f}"
     label = f"{first} – {last}" if last else f"{first} +"
-    selected = (filters.price_min or Decimal(0)) == low and filters.price_max == high and bool(low or high)
+    highest = {high, None if high is None else high - PENNY}  # a filter's price_max is still within it
+    selected = (filters.price_min or Decimal(0)) == low and filters.price_max in highest and bool(low or high)
     return FacetValue(
         f"{first}-{last}", label, number, selected=selected, price_from=first, price_to=last or None
     )

@@ -10,6 +10,7 @@ from search.merchandising.rules import Rulebook
 MAX_QUERY_LENGTH = 512
 MAX_PAGE_SIZE = 100
 MAX_DEPTH = 1_000
+PENNY = Decimal("0.01")  # the least difference of two prices
 MAX_BATCH = 50
 
 

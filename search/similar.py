@@ -17,7 +17,16 @@ from search.explain import shared_with
 from search.hydrate import hydrate
 from search.lexical import keyword_candidates
 from search.parsing import parse
-from search.query import MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Filters, Mode, Seed, SeedQuery, SimilarQuery
+from search.query import (
+    MAX_PAGE_SIZE,
+    MAX_QUERY_LENGTH,
+    PENNY,
+    Filters,
+    Mode,
+    Seed,
+    SeedQuery,
+    SimilarQuery,
+)
 from search.results import Hit, SearchResult
 from search.scope import Scope, resolve
 from search.semantic import nearest
@@ -27,7 +36,6 @@ from search.vectors import LEAST_COSINE, Vector, VectorSpace, read_vectors
 
 # MMR chooses among this many times the products that are shown.
 DIVERSITY_POOL = 5
-PENNY = Decimal("0.01")
 
 Found = list[tuple[int, float]]
 

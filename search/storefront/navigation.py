@@ -10,7 +10,7 @@ from django.core.paginator import Paginator
 from django.http import QueryDict
 from django.urls import reverse
 
-from search.query import MAX_DEPTH, Filters, Mode
+from search.query import MAX_DEPTH, PENNY, Filters, Mode
 from search.results import FacetValue, SearchResult
 from search.storefront.formats import price_range
 
@@ -161,7 +161,7 @@ def _brand_choice(value: FacetValue, asked: Asked) -> Choice:
 def _price_choice(value: FacetValue, asked: Asked, total: int) -> Choice:
     lowest = [value.price_from] if value.price_from and Decimal(value.price_from) else []
     # A range of the facet is open above, the filter is closed.
-    highest = [str(Decimal(value.price_to) - Decimal("0.01"))] if value.price_to else []
+    highest = [str(Decimal(value.price_to) - PENNY)] if value.price_to else []
     label = price_range(next(iter(lowest), None), value.price_to, settings.DEFAULT_CURRENCY) or value.label
     if asked.get("price_min", []) == lowest and asked.get("price_max", []) == highest:
         return Choice(label, total, address(asked, price_min=None, price_max=None), selected=True)

@@ -39,6 +39,19 @@ def test_price_ranges_hold_every_price_once() -> None:
     assert [value.price_to for value in ranges[:-1]] == [value.price_from for value in ranges[1:]]
 
 
+@pytest.mark.parametrize("less", ["0.01", "0"])
+def test_the_range_that_is_filtered_on_is_selected(less: str) -> None:
+    """The filter is closed above, so who asks for a range asks for a penny less."""
+    prices = Prices.of(np.arange(1.0, 1000.0))
+    second = price_ranges(prices, Filters())[1]
+    assert second.price_from and second.price_to
+    filters = Filters(
+        price_min=Decimal(second.price_from), price_max=Decimal(second.price_to) - Decimal(less)
+    )
+    selected = [value.value for value in price_ranges(prices, filters) if value.selected]
+    assert selected == [second.value]
+
+
 @pytest.mark.parametrize("prices", [[], [5.0] * 3, [0.0] * 9, [np.nan]])
 def test_prices_that_do_not_differ_make_no_ranges(prices: list[float]) -> None:
     assert price_ranges(Prices.of(np.array(prices, dtype=np.float64)), Filters()) == []
