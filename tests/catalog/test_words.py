@@ -1,12 +1,14 @@
 """How texts become the words of the keyword index, and the migration that changed it."""
 
+import threading
+import time
 from collections.abc import Callable
 from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
 from django.contrib.postgres.search import SearchQuery
-from django.db import connection
+from django.db import connection, transaction
 
 from catalog.models import Product
 
@@ -49,6 +51,16 @@ def test_words_of_a_text(text: str, expected: str) -> None:
     assert words(text) == expected
 
 
+def migrate(name: str) -> None:
+    migration = import_module("catalog.migrations.0006_marks_and_numbers")
+    getattr(migration, name)(None, SimpleNamespace(connection=connection))
+
+
+def number_found(asked: str) -> int:
+    wanted = SearchQuery(asked, config="english", search_type="phrase")
+    return Product.objects.filter(search_vector=wanted).count()
+
+
 @pytest.mark.parametrize(
     ("name", "asked"),
     [
@@ -61,18 +73,42 @@ def test_words_of_a_text(text: str, expected: str) -> None:
 def test_products_that_were_there_before_have_the_words_too(
     make_product: MakeProduct, name: str, asked: str
 ) -> None:
-    def is_found() -> bool:
-        wanted = SearchQuery(asked, config="english", search_type="phrase")
-        return Product.objects.filter(search_vector=wanted).exists()
-
-    migration = import_module("catalog.migrations.0006_marks_and_numbers")
-    editor = SimpleNamespace(connection=connection)
     product = make_product(name)
     before = product.updated_at
-    assert is_found()
-    migration.restore(None, editor)
-    assert not is_found()
-    migration.renew(None, editor)
-    assert is_found()
+    assert number_found(asked) == 1
+    migrate("restore")
+    assert number_found(asked) == 0
+    migrate("renew")
+    assert number_found(asked) == 1
     product.refresh_from_db()
     assert product.updated_at == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_product_that_is_being_written_is_not_waited_for(make_product: MakeProduct) -> None:
+    products = [make_product(f"Easy Riser™ {number}") for number in range(3)]
+    migrate("restore")
+    is_locked, may_go_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with transaction.atomic():
+            Product.objects.filter(pk=products[0].pk).update(price=5)
+            is_locked.set()
+            may_go_on.wait(10)
+        connection.close()
+
+    writer = threading.Thread(target=write)
+    filler = threading.Thread(target=lambda: (migrate("renew"), connection.close()))
+    writer.start()
+    assert is_locked.wait(10)
+    filler.start()
+    until = time.monotonic() + 10
+    while number_found("riser") < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert number_found("riser") == 2
+    assert filler.is_alive()
+    may_go_on.set()
+    writer.join()
+    filler.join()
+    assert number_found("riser") == 3
+    assert Product.objects.get(pk=products[0].pk).price == 5
