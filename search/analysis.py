@@ -197,8 +197,9 @@ def _forgive_typos(groups: Sequence[Group]) -> None:
     Only in short queries: in a sentence, a word that the catalogue lacks is a word, not a typo. A query of unknown
     words alone is corrected as a whole, and says so (see engine).
     """
-    unknown = [group for group in groups if not group.documents]
-    if not 0 < len(unknown) < len(groups) <= MAX_WORDS_WITH_TYPOS:
+    words = [group for group in groups if group.ways]  # a stop word is neither unknown nor one more
+    unknown = [group for group in words if not group.documents]
+    if not 0 < len(unknown) < len(words) <= MAX_WORDS_WITH_TYPOS:
         return
     found = _likely_words([group.word for group in unknown])
     analysis = Analysis(found.values())

@@ -80,3 +80,16 @@ def test_a_typo_beside_known_words_is_forgiven(catalogue: None) -> None:
     result = search_products(SearchQuery("wireles keyboard", mode=Mode.KEYWORD))
     assert result.corrected is None
     assert result.hits[0].fields["name"] == "Wireless keyboard"
+
+
+@pytest.mark.parametrize("text", ["keybord with numeric pad", "the keybord with a numeric pad"])
+def test_stop_words_do_not_keep_a_typo_from_being_forgiven(catalogue: None, text: str) -> None:
+    (first, *_) = search_products(SearchQuery(text, mode=Mode.KEYWORD, explain=True)).hits
+    assert first.fields["name"] == "Keyboard with numeric pad"
+    assert first.explanation is not None
+    assert len(first.explanation["matched_terms"]) == 3
+
+
+def test_in_a_sentence_a_word_that_the_catalogue_lacks_is_no_typo(catalogue: None) -> None:
+    result = search_products(SearchQuery("keybord numeric pad cordless", mode=Mode.KEYWORD))
+    assert "Wireless keyboard" not in [hit.fields["name"] for hit in result.hits]
