@@ -1,9 +1,10 @@
 """From the visitor's words to the lexemes of the index, with their document frequencies, in one statement."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 from django.conf import settings
 
@@ -12,7 +13,7 @@ from search.merchandising import book
 from search.merchandising.rules import Rulebook, text_key
 from search.merchandising.synonyms import Meaning, Synonyms
 from search.parsing import ParsedText, split_code
-from search.spelling import corrections
+from search.spelling import corrections, parted
 from search.statements import fetch
 from search.term_weights import ceiling, terms_of
 from search.terms import catalogue_size, remembered
@@ -27,6 +28,8 @@ MAX_WORDS_WITH_TYPOS = 3
 MAX_SKU_LENGTH = 64
 # Digits of a number that stands for a product even among other words; an EAN has 8 or 13.
 LEAST_NUMBER = 6
+
+Found = TypeVar("Found")
 
 _ANALYSE_SQL = """
 SELECT i.place, w.compound, t.lexeme, at.position, public.catalog_lexeme_dimension(t.lexeme),
@@ -106,6 +109,7 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     analysis = Analysis([*parsed.words, *joined, *splits.values(), *parsed.phrases, *parsed.excluded])
     synonyms = _synonyms(rulebook or book.current(), settings.SEARCH_CONFIG)
     groups = [_group(word, splits.get(word), analysis) for word in parsed.words]
+    _add_parted(groups)
     size = catalogue_size()
     written_together = _add_joined(groups, joined, analysis)
     applied = _add_synonyms(groups, synonyms.meanings(parsed.words, analysis.form))
@@ -146,6 +150,16 @@ def _group(word: str, split: str | None, analysis: Analysis) -> Group:
     if split and len(parts := analysis.lexemes(split)) == len(split.split()):
         group.add(parts, 1.0)
     return group
+
+
+def _add_parted(groups: Sequence[Group]) -> None:
+    """`powerbank`, which no product has, finds the catalogue's `power bank`, but not a bank with power."""
+    unknown = [group for group in groups if group.ways and not group.documents]
+    found = _found_for([group.word for group in unknown], parted)
+    analysis = Analysis(apart for ways in found.values() for apart in ways)
+    for group in unknown:
+        for apart in found.get(group.word, ()):
+            group.add(analysis.lexemes(apart), 1.0)
 
 
 def _add_joined(groups: Sequence[Group], joined: Sequence[str], analysis: Analysis) -> list[Replacement]:
@@ -201,20 +215,21 @@ def _forgive_typos(groups: Sequence[Group]) -> None:
     unknown = [group for group in words if not group.documents]
     if not 0 < len(unknown) < len(words) <= MAX_WORDS_WITH_TYPOS:
         return
-    found = _likely_words([group.word for group in unknown])
+    found = _found_for([group.word for group in unknown], corrections)
     analysis = Analysis(found.values())
     for group in unknown:
         if group.word in found:
             group.add(analysis.lexemes(found[group.word]), TYPO_WEIGHT)
 
 
-def _likely_words(words: Sequence[str]) -> dict[str, str]:
-    """`corrections`, which takes two milliseconds; the same words are missing again and again."""
+def _found_for(words: Iterable[str], look_up: Callable[[list[str]], Mapping[str, Found]]) -> dict[str, Found]:
+    """What is looked up for words, which takes milliseconds; the same words are missing again and again."""
     known = remembered()
-    if missing := [word for word in words if ("correction", word) not in known]:
-        found = corrections(missing)
-        known.update((("correction", word), found.get(word)) for word in missing)
-    return {word: likely for word in words if (likely := known["correction", word]) is not None}
+    keys = {word: (look_up, word) for word in words}
+    if missing := [word for word, key in keys.items() if key not in known]:
+        found = look_up(missing)
+        known.update((keys[word], found.get(word)) for word in missing)
+    return {word: known[key] for word, key in keys.items() if known[key] is not None}
 
 
 def _excluded_sql(piece: str, analysis: Analysis) -> str:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from django.conf import settings
+
 from search.encoding import knows_word
-from search.statements import fetch
+from search.statements import GIN_SETTINGS, fetch
 from search.terms import MAX_WORD_LENGTH
 
 # Shorter words are a typo away from too many others.
@@ -11,6 +13,9 @@ MIN_LENGTH = 4
 # From this length on two typos are forgiven, else one. Those who mistype a long word begin it right.
 LENGTH_FOR_TWO = 8
 SAME_LETTERS = 3
+# Two letters are often a word or a code somewhere. Nothing is looked up in parts that is longer than two long words.
+MIN_PART_LENGTH = 3
+MAX_PARTED_LENGTH = 2 * MAX_WORD_LENGTH
 
 # Two words that are one typo apart share a form with at most one letter left out (Garbe's symmetric deletes).
 _NEIGHBOURS_SQL = """
@@ -27,6 +32,42 @@ CROSS JOIN LATERAL (
     AND word ~>=~ left(q.word, %s) AND word ~<~ (left(q.word, %s) || chr(1114111))  -- the last character there is
 ) AS w
 """
+
+# A stop word is no part, for the index does not have it. Of the products that have both parts a thousand are looked at:
+# where the parts belong together, one of the first has them next to each other.
+_ADJACENT_SQL = """
+SELECT h.word, h.first || ' ' || h.last
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS h(word, first, last)
+CROSS JOIN LATERAL (
+    SELECT plainto_tsquery(c.config, public.catalog_fold(first)), plainto_tsquery(c.config, public.catalog_fold(last))
+    FROM (SELECT %s::regconfig AS config) AS c OFFSET 0
+) AS part(one, other)
+WHERE numnode(one) = 1 AND numnode(other) = 1 AND EXISTS (
+    SELECT FROM (
+        SELECT search_vector FROM catalog_product WHERE is_active AND search_vector @@ (one && other) LIMIT 1000
+    ) AS p
+    WHERE p.search_vector @@ (one <-> other)
+)
+"""
+
+
+def parted(words: Iterable[str]) -> dict[str, list[str]]:
+    """Words that the catalogue writes apart: `powerbank` is `power bank` where these stand so in a product.
+
+    Each with all the ways to part it in two; words that cannot be parted are left out.
+    """
+    halves = [
+        (word, word[:place], word[place:])
+        for word in words
+        if word.isalpha() and len(word) <= MAX_PARTED_LENGTH
+        for place in range(MIN_PART_LENGTH, len(word) - MIN_PART_LENGTH + 1)
+    ]
+    found: dict[str, list[str]] = {}
+    if halves:
+        columns = map(list, zip(*halves, strict=True))
+        for word, apart in fetch(_ADJACENT_SQL, (*columns, settings.SEARCH_CONFIG), GIN_SETTINGS):
+            found.setdefault(word, []).append(apart)
+    return found
 
 
 def corrections(words: Iterable[str]) -> dict[str, str]:

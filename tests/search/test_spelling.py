@@ -8,7 +8,7 @@ from catalog.models import Product
 from search import encoding
 from search.engine import search_products
 from search.query import Mode, SearchQuery
-from search.spelling import corrected_text, edit_distance
+from search.spelling import corrected_text, edit_distance, parted
 from search.terms import refresh_terms
 
 MakeProduct = Callable[..., Product]
@@ -61,6 +61,41 @@ def test_a_word_that_the_model_knows_is_no_typo(make_product: MakeProduct) -> No
 
 def test_what_is_not_nearly_a_word_stays(catalogue: None) -> None:
     assert corrected_text(["xylophone", "abc", "12345"]) is None
+
+
+@pytest.fixture
+def chargers(make_product: MakeProduct) -> None:
+    make_product("Power bank 10,000 mAh")
+    make_product("Powerpack for the car")
+    make_product("Power strip, a bank of sockets")
+    make_product("Plug over the wall")
+    refresh_terms()
+
+
+@pytest.mark.parametrize("word", ["powerbank", "PowerBank", "powerbanks"])
+def test_a_word_that_the_catalogue_writes_apart_finds_it_so(chargers: None, word: str) -> None:
+    result = search_products(SearchQuery(word, mode=Mode.KEYWORD, explain=True))
+    assert [hit.fields["name"] for hit in result.hits] == ["Power bank 10,000 mAh"]
+    assert result.corrected is None
+    assert result.hits[0].explanation is not None
+    assert result.hits[0].explanation["matched_terms"] == [word]
+
+
+def test_a_word_is_parted_beside_others(chargers: None) -> None:
+    result = search_products(SearchQuery("car powerbank", mode=Mode.KEYWORD))
+    assert {hit.fields["name"] for hit in result.hits} == {"Power bank 10,000 mAh", "Powerpack for the car"}
+
+
+def test_a_word_is_parted_only_where_a_product_has_both_parts_together(chargers: None) -> None:
+    assert parted(["powerbank", "Powerstrip"]) == {"powerbank": ["power bank"], "Powerstrip": ["Power strip"]}
+    assert parted(["bankpower", "strippower", "plugover", "powerxyz", "power", "x" * 500, ""]) == {}
+
+
+def test_a_word_that_products_have_is_not_parted(chargers: None, make_product: MakeProduct) -> None:
+    make_product("Powerbank")
+    refresh_terms()
+    result = search_products(SearchQuery("powerbank", mode=Mode.KEYWORD))
+    assert [hit.fields["name"] for hit in result.hits] == ["Powerbank"]
 
 
 def test_a_query_of_typos_alone_is_corrected_and_says_so(catalogue: None) -> None:
