@@ -114,7 +114,7 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     written_together = _add_joined(groups, joined, analysis)
     applied = _add_synonyms(groups, synonyms.meanings(parsed.words, analysis.form))
     if parsed.ends_inside_a_word and groups:
-        _complete(groups[-1], size)
+        _complete(groups[-1], analysis, size)
     _forgive_typos(groups)
     phrases = [lexemes for phrase in parsed.phrases if (lexemes := analysis.lexemes(phrase))]
     return LexicalQuery(
@@ -188,12 +188,18 @@ def _add_synonyms(groups: Sequence[Group], synonyms: Mapping[Run, Sequence[Meani
     return applied
 
 
-def _complete(group: Group, size: int) -> None:
-    """Let the last word stand for the words that it begins, where it is hardly a word of the catalogue itself."""
-    word = group.word.lower()
-    if len(word) < 2 or not re.fullmatch(r"\w+", word):
+def _complete(group: Group, analysis: Analysis, size: int) -> None:
+    """Let the last word stand for the words that it begins, where it is hardly a word of the catalogue itself.
+
+    A code with separators begins those that the index has without: SM-P615 is completed as SMP615.
+    """
+    word, lexemes = group.word.lower(), group.lexemes()
+    if not re.fullmatch(r"\w+", word):
+        lexemes = analysis.compounds(group.word)
+        word = lexemes[0].text if len(lexemes) == 1 else ""
+    if len(word) < 2:
         return
-    known = max((one.documents for one in group.lexemes()), default=0)
+    known = max((one.documents for one in lexemes), default=0)
     if known > size * RARE_AGAINST_COMPLETION:
         return  # no word has so many products that this one would be rare against it
     pattern = word.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%") + "%"

@@ -171,6 +171,24 @@ def test_a_growing_word_is_completed(make_product: MakeProduct) -> None:
     assert names("lapt ") == []
 
 
+@pytest.mark.parametrize("text", ["SM-P615", "sm-p6", "SMP615", "tablet SM-P615"])
+def test_a_growing_code_is_completed_however_it_is_written(make_product: MakeProduct, text: str) -> None:
+    make_product("Tablet SM-P615N")
+    make_product("Tablet SM-T615")
+    refresh_terms()
+    assert names(text)[0] == "Tablet SM-P615N"
+
+
+def test_a_code_that_the_catalogue_has_is_not_completed(make_product: MakeProduct) -> None:
+    make_product("Home cinema HTS-8100")
+    make_product("Home cinema HTS-8100/05")
+    refresh_terms()
+    assert names("HTS-8100") == ["Home cinema HTS-8100"]
+    assert names("HTS-810 ") == []
+    assert names("hts-810,spz-65") == []
+    assert set(names("HTS-810")) == {"Home cinema HTS-8100", "Home cinema HTS-8100/05"}
+
+
 def test_synonyms_work_both_ways_where_staff_say_so(make_product: MakeProduct) -> None:
     make_product("Television 40 inch")
     make_product("Telly stand")
