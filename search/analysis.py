@@ -28,6 +28,9 @@ MAX_WORDS_WITH_TYPOS = 3
 MAX_SKU_LENGTH = 64
 # Digits of a number that stands for a product even among other words; an EAN has 8 or 13.
 LEAST_NUMBER = 6
+# Of a word with more parts than a code has, none is looked at by itself.
+MAX_PARTS = 4
+_PART = re.compile(r"[^\W_]+")
 
 Found = TypeVar("Found")
 
@@ -106,7 +109,9 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     text = text.replace("\x00", " ").strip()
     joined = ["".join(pair) for pair in zip(parsed.words, parsed.words[1:], strict=False)]
     splits = {word: parts for word in parsed.words if (parts := split_code(word))}
-    analysis = Analysis([*parsed.words, *joined, *splits.values(), *parsed.phrases, *parsed.excluded])
+    pieces = [*parsed.words, *parsed.phrases, *parsed.excluded]
+    compounded = [part for piece in pieces for part in _parts(piece)]
+    analysis = Analysis([*pieces, *joined, *splits.values(), *compounded])
     synonyms = _synonyms(rulebook or book.current(), settings.SEARCH_CONFIG)
     groups = [_group(word, splits.get(word), analysis) for word in parsed.words]
     _add_parted(groups)
@@ -116,7 +121,7 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     if parsed.ends_inside_a_word and groups:
         _complete(groups[-1], analysis, size)
     _forgive_typos(groups)
-    phrases = [lexemes for phrase in parsed.phrases if (lexemes := analysis.lexemes(phrase))]
+    phrases = [lexemes for phrase in parsed.phrases if (lexemes := _ways(phrase, analysis)[0])]
     return LexicalQuery(
         groups=tuple(group for group in groups if group.ways),
         phrases=tuple(phrase_sql(lexemes) for lexemes in phrases),
@@ -144,12 +149,31 @@ def _synonyms(rulebook: Rulebook, _config: str) -> Synonyms:
 def _group(word: str, split: str | None, analysis: Analysis) -> Group:
     """One word with the ways to write it: as typed, without its separators, parted where letters meet digits."""
     group = Group(word)
-    for lexemes in (analysis.lexemes(word), *([one] for one in analysis.compounds(word))):
+    for lexemes in _ways(word, analysis):
         group.add(lexemes, 1.0)
     # A part that is no word of the index, as the letter of "a6", would leave the number alone to stand for the code.
     if split and len(parts := analysis.lexemes(split)) == len(split.split()):
         group.add(parts, 1.0)
     return group
+
+
+def _ways(piece: str, analysis: Analysis) -> list[list[Lexeme]]:
+    """What is written with separators in the index: word by word, and without them.
+
+    Of `post-it`, only `post` is left word by word, for the other part is a stop word: where products have `postit`,
+    that is another word.
+    """
+    compounds = analysis.compounds(piece)
+    is_known = any(one.documents for one in compounds)
+    if is_known and not all(analysis.lexemes(part) for part in _parts(piece)):
+        return [[one] for one in compounds]
+    return [analysis.lexemes(piece), *([one] for one in compounds)]
+
+
+def _parts(piece: str) -> list[str]:
+    """The few parts of a word that is written with separators; of a phrase and of any other word none."""
+    parts = [] if re.search(r"\s", piece) else _PART.findall(piece)
+    return parts if 1 < len(parts) <= MAX_PARTS else []
 
 
 def _add_parted(groups: Sequence[Group]) -> None:
@@ -240,8 +264,7 @@ def _found_for(words: Iterable[str], look_up: Callable[[list[str]], Mapping[str,
 
 def _excluded_sql(piece: str, analysis: Analysis) -> str:
     """What is not wanted, in every way it is written in the index."""
-    ways = [analysis.lexemes(piece), *([one] for one in analysis.compounds(piece))]
-    return " | ".join(f"({phrase_sql(lexemes)})" for lexemes in ways if lexemes)
+    return " | ".join(f"({phrase_sql(lexemes)})" for lexemes in _ways(piece, analysis) if lexemes)
 
 
 def _codes(parsed: ParsedText, text: str) -> tuple[str, ...]:

@@ -151,6 +151,20 @@ def test_words_written_together_and_apart(make_product: MakeProduct) -> None:
     assert names("wifi") == names("wi-fi") == ["Wi-Fi repeater"]
 
 
+def test_what_stop_words_leave_of_a_compound_is_no_way_to_write_it(make_product: MakeProduct) -> None:
+    post = make_product("Post process inserter")
+    notes = make_product("Pad of Post-it notes")
+    letter = make_product("Paper 100 sheets")
+    bulb = make_product("Bulb A-100")
+    spaced = make_product("A built in microphone")
+    refresh_terms()
+    assert names("post-it") == names("postit") == names('"post-it"') == [notes.name]
+    assert names("a-100") == [bulb.name]
+    assert set(names("sheets bulb -a-100")) == {letter.name}
+    assert set(names("inserter notes -post-it")) == {post.name}
+    assert names("built-in") == [spaced.name]  # no product has it in one piece
+
+
 def test_stop_words_keep_their_places_in_phrases(make_product: MakeProduct) -> None:
     injector = make_product("Injector for Power over Ethernet")
     make_product("Power lead and Ethernet lead")
