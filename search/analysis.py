@@ -249,7 +249,8 @@ def _forgive_typos(groups: Sequence[Group]) -> None:
     analysis = Analysis(found.values())
     for group in unknown:
         if group.word in found:
-            group.add(analysis.lexemes(found[group.word]), TYPO_WEIGHT)
+            word = found[group.word]
+            group.add_correction(analysis.lexemes(word), word, TYPO_WEIGHT)
 
 
 def _found_for(words: Iterable[str], look_up: Callable[[list[str]], Mapping[str, Found]]) -> dict[str, Found]:

@@ -4,32 +4,34 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import Any
 
-from search.lexical_query import LexicalQuery
+from search.lexical_query import AppliedSynonym, LexicalQuery
 from search.statements import fetch, id_array
 from search.trace import stage
 
 
 @stage("explain")
 def matched_words(query: LexicalQuery, product_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Which of the query's words each product has, as they were typed, and by which synonyms."""
+    """Which of the query's words each product has, and by which synonyms.
+
+    Words are as they were typed, or the catalogue's where a product has one that was likely meant instead.
+    """
     if not query.groups or not product_ids:
         return {}
-    asked = [*(group.sql for group in query.groups), *(synonym.sql for synonym in query.synonyms)]
+    words, asked = zip(*(pair for group in query.groups for pair in group.sql_by_word()), strict=True)
+    asked += tuple(synonym.sql for synonym in query.synonyms)
     tests = ", ".join("search_vector @@ %s::tsquery" for _ in asked)
     rows = fetch(
         f"SELECT id, {tests} FROM catalog_product WHERE id = ANY(%s::bigint[])",
         (*asked, id_array(product_ids)),
     )
-    return {product_id: _matched(query, has) for product_id, *has in rows}
+    return {product_id: _matched(words, query.synonyms, has) for product_id, *has in rows}
 
 
-def _matched(query: LexicalQuery, has: Sequence[bool]) -> dict[str, Any]:
-    of_words, of_synonyms = has[: len(query.groups)], has[len(query.groups) :]
-    found: dict[str, Any] = {
-        "matched_terms": list(compress((group.word for group in query.groups), of_words))
-    }
-    if synonyms := [one.explain() for one in compress(query.synonyms, of_synonyms)]:
-        found["synonyms"] = synonyms
+def _matched(words: Sequence[str], synonyms: Sequence[AppliedSynonym], has: Sequence[bool]) -> dict[str, Any]:
+    of_words, of_synonyms = has[: len(words)], has[len(words) :]
+    found: dict[str, Any] = {"matched_terms": list(compress(words, of_words))}
+    if applied := [one.explain() for one in compress(synonyms, of_synonyms)]:
+        found["synonyms"] = applied
     return found
 
 

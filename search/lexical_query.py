@@ -41,12 +41,20 @@ class Group:
     alternatives: list[tuple[list[Lexeme], float]] = field(default_factory=list)
     # What may stand instead of it, or of it and its neighbours.
     replacements: list[list[Lexeme]] = field(default_factory=list)
+    # Those of the alternatives that are another word of the catalogue, which is likely to be meant, with that word.
+    corrections: list[tuple[list[Lexeme], str]] = field(default_factory=list)
 
     def add(self, lexemes: list[Lexeme], weight: float) -> None:
         """Let these lexemes, next to each other, stand for the word too."""
         if lexemes and lexemes not in self.ways:
             self.alternatives.append((lexemes, weight))
             self.__dict__.pop("documents", None)
+
+    def add_correction(self, lexemes: list[Lexeme], word: str, weight: float) -> None:
+        """Let these lexemes, which are another word, stand for the word too."""
+        if lexemes and lexemes not in self.ways:
+            self.corrections.append((lexemes, word))
+            self.add(lexemes, weight)
 
     def add_replacement(self, lexemes: list[Lexeme]) -> None:
         """Let these lexemes, next to each other, stand instead of the word, or of it and its neighbours."""
@@ -66,7 +74,15 @@ class Group:
     @property
     def sql(self) -> str:
         """The group as a tsquery."""
-        return "(" + " | ".join(f"({phrase_sql(lexemes)})" for lexemes in self.ways) + ")"
+        return _any_sql(self.ways)
+
+    def sql_by_word(self) -> list[tuple[str, str]]:
+        """The word, and each that corrects it, with a tsquery for what has it."""
+        corrected = [lexemes for lexemes, _ in self.corrections]
+        return [
+            (self.word, _any_sql([way for way in self.ways if way not in corrected])),
+            *((word, phrase_sql(lexemes)) for lexemes, word in self.corrections),
+        ]
 
     @cached_property
     def documents(self) -> int:
@@ -84,6 +100,10 @@ class Group:
         A word that has a common replacement is no more common for that; one that the catalogue lacks is as rare as it.
         """
         return idf(documents_of([lexemes for lexemes, _ in self.alternatives]) or self.documents, size)
+
+
+def _any_sql(ways: Sequence[Sequence[Lexeme]]) -> str:
+    return "(" + " | ".join(f"({phrase_sql(lexemes)})" for lexemes in ways) + ")"
 
 
 def documents_of(ways: Sequence[Sequence[Lexeme]]) -> int:
