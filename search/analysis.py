@@ -8,12 +8,21 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from search.lexical_query import AppliedSynonym, Group, Lexeme, LexicalQuery, Replacement, Run, phrase_sql
+from search.lexical_query import (
+    AppliedSynonym,
+    Group,
+    Lexeme,
+    LexicalQuery,
+    Replacement,
+    Run,
+    documents_of,
+    phrase_sql,
+)
 from search.merchandising import book
 from search.merchandising.rules import Rulebook, text_key
 from search.merchandising.synonyms import Meaning, Synonyms
 from search.parsing import ParsedText, split_code
-from search.spelling import corrections, parted
+from search.spelling import commoner, corrections, parted
 from search.statements import fetch
 from search.term_weights import ceiling, terms_of
 from search.terms import catalogue_size, remembered
@@ -24,6 +33,8 @@ RARE_AGAINST_COMPLETION = 0.02
 MAX_COMPLETIONS = 8
 COMPLETION_WEIGHT = 0.5
 TYPO_WEIGHT = 0.8
+# A word that has so few products against another one, a typo away, is a typo in these too.
+RARE_AGAINST_COMMONER = 0.02
 MAX_WORDS_WITH_TYPOS = 3
 MAX_SKU_LENGTH = 64
 # Digits of a number that stands for a product even among other words; an EAN has 8 or 13.
@@ -120,7 +131,7 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     applied = _add_synonyms(groups, synonyms.meanings(parsed.words, analysis.form))
     if parsed.ends_inside_a_word and groups:
         _complete(groups[-1], analysis, size)
-    _forgive_typos(groups)
+    _forgive_typos(groups, size)
     phrases = [lexemes for phrase in parsed.phrases if (lexemes := _ways(phrase, analysis)[0])]
     return LexicalQuery(
         groups=tuple(group for group in groups if group.ways),
@@ -235,22 +246,38 @@ def _complete(group: Group, analysis: Analysis, size: int) -> None:
             group.add([Lexeme(text, dimension, documents, has_best)], COMPLETION_WEIGHT)
 
 
-def _forgive_typos(groups: Sequence[Group]) -> None:
-    """Beside words that the catalogue knows, let one that it does not know stand for what it nearly is.
+def _forgive_typos(groups: Sequence[Group], size: int) -> None:
+    """Let a word that the catalogue does not have, or that is a typo there too, also stand for what it nearly is.
 
     Only in short queries: in a sentence, a word that the catalogue lacks is a word, not a typo. A query of unknown
     words alone is corrected as a whole, and says so (see engine).
     """
     words = [group for group in groups if group.ways]  # a stop word is neither unknown nor one more
-    unknown = [group for group in words if not group.documents]
-    if not 0 < len(unknown) < len(words) <= MAX_WORDS_WITH_TYPOS:
+    if len(words) > MAX_WORDS_WITH_TYPOS:
         return
-    found = _found_for([group.word for group in unknown], corrections)
-    analysis = Analysis(found.values())
-    for group in unknown:
-        if group.word in found:
-            word = found[group.word]
+    unknown = [group.word for group in words if not group.documents]
+    meant = _found_for(unknown, corrections) if len(unknown) < len(words) else {}
+    meant |= _much_commoner([group for group in words if group.documents], size)
+    analysis = Analysis(meant.values())
+    for group in words:
+        if group.word in meant:
+            word = meant[group.word]
             group.add_correction(analysis.lexemes(word), word, TYPO_WEIGHT)
+
+
+def _much_commoner(groups: Sequence[Group], size: int) -> dict[str, str]:
+    """Words that next to no product has against another one, a typo away: with that one."""
+    # As typed, or as staff say; not in parts: a workcenter may be a WorkCentre, however many work centers there are.
+    known = {
+        group.word: documents_of([*(lexemes for lexemes, _ in group.alternatives[:1]), *group.replacements])
+        for group in groups
+    }
+    rare = [word for word, documents in known.items() if documents <= size * RARE_AGAINST_COMMONER]
+    return {
+        word: other
+        for word, (other, documents) in _found_for(rare, commoner).items()
+        if known[word] <= documents * RARE_AGAINST_COMMONER
+    }
 
 
 def _found_for(words: Iterable[str], look_up: Callable[[list[str]], Mapping[str, Found]]) -> dict[str, Found]:

@@ -13,6 +13,8 @@ MIN_LENGTH = 4
 # From this length on two typos are forgiven, else one. Those who mistype a long word begin it right.
 LENGTH_FOR_TWO = 8
 SAME_LETTERS = 3
+# A shorter word is more often one of its own than a slip of who wrote a product's text.
+LENGTH_FOR_COMMONER = 6
 # Two letters are often a word or a code somewhere. Nothing is looked up in parts that is longer than two long words.
 MIN_PART_LENGTH = 3
 MAX_PARTED_LENGTH = 2 * MAX_WORD_LENGTH
@@ -84,6 +86,24 @@ def corrections(words: Iterable[str]) -> dict[str, str]:
             candidate = (distance, -documents, known)
             best[word] = min(best.get(word, candidate), candidate)
     return {asked[word]: known for word, (_, _, known) in best.items()}
+
+
+def commoner(words: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """The commonest word of the catalogue that is one typo away, and how many products have it.
+
+    For words that some product may have too, so the first letter has to be right: a frother is no brother. A word that
+    the model knows is no typo.
+    """
+    asked = {
+        word.lower(): word
+        for word in words
+        if len(word) >= LENGTH_FOR_COMMONER and _is_correctable(word) and not knows_word(word.lower())
+    }
+    best: dict[str, tuple[int, str]] = {}
+    for word, known, documents in _neighbours(list(asked)):
+        if word[0] == known[0] and edit_distance(word, known) == 1:
+            best[word] = max(best.get(word, (0, "")), (documents, known))
+    return {asked[word]: (known, documents) for word, (documents, known) in best.items()}
 
 
 def _neighbours(words: list[str]) -> Sequence[tuple[str, str, int]]:

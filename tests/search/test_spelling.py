@@ -91,6 +91,19 @@ def test_a_word_is_parted_only_where_a_product_has_both_parts_together(chargers:
     assert parted(["bankpower", "strippower", "plugover", "powerxyz", "power", "x" * 500, ""]) == {}
 
 
+def test_a_word_that_is_parted_may_be_a_typo_all_the_same(chargers: None, make_product: MakeProduct) -> None:
+    printer = make_product("Lumo Workcentre")
+    desk = make_product("Work center with drawers")
+    make_product("Lumo scanner")
+    refresh_terms()
+    found = search_products(SearchQuery("workcenter", mode=Mode.KEYWORD))
+    assert [hit.fields["name"] for hit in found.hits] == [desk.name, printer.name]
+    assert (
+        search_products(SearchQuery("lumo workcenter", mode=Mode.KEYWORD)).hits[0].fields["name"]
+        == printer.name
+    )
+
+
 def test_a_word_that_products_have_is_not_parted(chargers: None, make_product: MakeProduct) -> None:
     make_product("Powerbank")
     refresh_terms()
@@ -140,3 +153,45 @@ def test_stop_words_do_not_keep_a_typo_from_being_forgiven(catalogue: None, text
 def test_in_a_sentence_a_word_that_the_catalogue_lacks_is_no_typo(catalogue: None) -> None:
     result = search_products(SearchQuery("keybord numeric pad cordless", mode=Mode.KEYWORD))
     assert "Wireless keyboard" not in [hit.fields["name"] for hit in result.hits]
+
+
+@pytest.fixture
+def cartridges(make_product: MakeProduct) -> None:
+    for number in range(50):
+        make_product(f"Ink cartridge {number}, a brother of toner")
+    make_product("Ink cartrige")
+    make_product("Milk frother")
+    make_product("Tonor")
+    refresh_terms()
+
+
+@pytest.mark.parametrize("text", ["cartrige", "Cartrige", "ink cartrige"])
+def test_a_typo_that_a_product_has_too_finds_those_without_it(cartridges: None, text: str) -> None:
+    result = search_products(SearchQuery(text, mode=Mode.KEYWORD, explain=True))
+    assert result.total == 51
+    assert result.corrected is None
+    assert result.hits[0].fields["name"] == "Ink cartrige"
+    assert result.hits[1].explanation is not None
+    assert result.hits[1].explanation["matched_terms"][-1] == "cartridge"
+
+
+def test_a_rare_word_is_no_typo_of_a_short_one_nor_of_one_that_begins_otherwise(cartridges: None) -> None:
+    assert [search_products(SearchQuery(word, mode=Mode.KEYWORD)).total for word in ("frother", "tonor")] == [
+        1,
+        1,
+    ]
+
+
+def test_a_word_that_is_not_rare_enough_is_no_typo(cartridges: None, make_product: MakeProduct) -> None:
+    make_product("Black cartrige")
+    refresh_terms()
+    assert search_products(SearchQuery("cartrige", mode=Mode.KEYWORD)).total == 2
+
+
+def test_a_rare_word_that_the_model_knows_is_no_typo(make_product: MakeProduct) -> None:
+    for number in range(50):
+        make_product(f"Rice cooker {number}")
+    make_product("Cooler")
+    refresh_terms()
+    encoding.warm_up()
+    assert search_products(SearchQuery("cooler", mode=Mode.KEYWORD)).total == 1
