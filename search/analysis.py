@@ -36,6 +36,7 @@ TYPO_WEIGHT = 0.8
 # A word that has so few products against another one, a typo away, is a typo in these too.
 RARE_AGAINST_COMMONER = 0.02
 MAX_WORDS_WITH_TYPOS = 3
+MAX_WORDS_PARTED = 4  # each takes a millisecond
 MAX_SKU_LENGTH = 64
 # Digits of a number that stands for a product even among other words; an EAN has 8 or 13.
 LEAST_NUMBER = 6
@@ -189,7 +190,7 @@ def _parts(piece: str) -> list[str]:
 
 def _add_parted(groups: Sequence[Group]) -> None:
     """`powerbank`, which no product has, finds the catalogue's `power bank`, but not a bank with power."""
-    unknown = [group for group in groups if group.ways and not group.documents]
+    unknown = [group for group in groups if group.ways and not group.documents][:MAX_WORDS_PARTED]
     found = _found_for([group.word for group in unknown], parted)
     analysis = Analysis(apart for ways in found.values() for apart in ways)
     for group in unknown:
