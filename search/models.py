@@ -2,6 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
 from search.analytics.models import SearchEvent, SearchLog
@@ -82,6 +83,8 @@ class Suggestion(models.Model):
     documents = models.PositiveIntegerField()
     # Whether it is among those that one or two letters already suggest.
     is_frequent = models.BooleanField(default=False)
+    # Of a product, the words of its name as they are written, also without the separators in them, and of its brand.
+    words = SearchVectorField(null=True)
 
     class Meta:
         constraints = [
@@ -100,6 +103,12 @@ class Suggestion(models.Model):
                 opclasses=["varchar_ops", "text_pattern_ops"],
                 name="suggestion_short_prefix",
                 condition=models.Q(is_frequent=True),
+            ),
+            GinIndex(
+                fields=["words"],
+                name="suggestion_words",
+                fastupdate=False,
+                condition=models.Q(words__isnull=False),
             ),
         ]
 

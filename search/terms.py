@@ -11,6 +11,7 @@ from django.utils import timezone
 from catalog.lexical import LEXICAL_DIMENSIONS
 from search.models import TermStatistics
 from search.statements import fetch
+from search.suggestion_counts import refresh_suggestions
 
 # Shoppers use the same words again and again.
 FREQUENCIES_LAST_S = 60.0
@@ -18,9 +19,6 @@ MOST_REMEMBERED = 10_000
 # Words longer than this are part numbers and noise; nobody mistypes them into something else.
 MAX_WORD_LENGTH = 24
 MIN_WORD_LENGTH = 3
-# A phrase of product names is suggested when this many products have it.
-MIN_PHRASE_DOCUMENTS = 3
-FREQUENT_SUGGESTIONS = 3_000
 # The best products are kept of words that more products have than are scored in no time: a fifth more of them than
 # results are deep, for some are gone when they are asked for.
 VERY_COMMON = 5_000
@@ -67,58 +65,8 @@ INSERT INTO search_word AS w (word, documents, deletions)
     FROM fresh_word AS f
     ON CONFLICT (word) DO UPDATE SET documents = EXCLUDED.documents WHERE w.documents <> EXCLUDED.documents;
 DELETE FROM search_word AS w WHERE NOT EXISTS (SELECT FROM fresh_word AS f WHERE f.word = w.word);
-"""
-
-# Phrases are runs of one to three words of product names, without numbers and loose letters, and no stop word at
-# either end: “drill for” is the beginning of one.
-_REFRESH_SUGGESTIONS_SQL = """
-CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
-    WITH name AS MATERIALIZED (
-        SELECT p.id, regexp_split_to_array(public.catalog_key(p.name), ' ') AS words
-        FROM catalog_product AS p WHERE p.is_active
-    ),
-    stop_word AS MATERIALIZED (
-        SELECT w.word FROM (SELECT DISTINCT unnest(words) AS word FROM name) AS w
-        WHERE public.catalog_tokens(w.word) = ''::tsvector
-    ),
-    run AS (
-        SELECT DISTINCT n.id, array_to_string(n.words[i : i + size], ' ') AS phrase
-        FROM name AS n CROSS JOIN generate_series(0, 2) AS size
-        CROSS JOIN LATERAL generate_series(1, cardinality(n.words) - size) AS i
-        WHERE NOT EXISTS (
-            SELECT FROM unnest(n.words[i : i + size]) AS w(word) WHERE length(w.word) < 2 OR w.word ~ '[0-9]')
-        AND n.words[i] NOT IN (SELECT word FROM stop_word)
-        AND n.words[i + size] NOT IN (SELECT word FROM stop_word)
-    )
-    SELECT 'phrase' AS kind, phrase AS key, phrase AS text, NULL AS target, NULL::bigint AS product_id,
-        count(*) AS documents
-    FROM run WHERE length(phrase) BETWEEN %(shortest)s AND 80
-    GROUP BY phrase HAVING count(*) >= %(least)s
-    UNION ALL
-    SELECT 'brand', public.catalog_key(brand), brand, NULL, NULL, count(*)
-    FROM catalog_product WHERE is_active AND brand <> '' GROUP BY brand
-    UNION ALL
-    SELECT 'category', public.catalog_key(c.name), c.name, min(c.slug), NULL, count(*)
-    FROM catalog_category AS c JOIN catalog_category AS below
-        ON below.path = c.path OR starts_with(below.path, c.path || '/')
-    JOIN catalog_product AS p ON p.category_id = below.id AND p.is_active
-    GROUP BY c.id, c.name
-    UNION ALL
-    SELECT 'product', public.catalog_key(name), name, sku, id, 1 FROM catalog_product WHERE is_active;
-DELETE FROM search_suggestion AS s WHERE NOT EXISTS (
-    SELECT FROM fresh_suggestion AS f WHERE f.kind = s.kind AND f.text = s.text
-    AND f.product_id IS NOT DISTINCT FROM s.product_id);
-INSERT INTO search_suggestion AS s (kind, key, text, target, product_id, documents, is_frequent)
-    SELECT DISTINCT ON (kind, text, product_id) kind, key, text, target, product_id, documents,
-        row_number() OVER (PARTITION BY kind ORDER BY documents DESC, text) <= %(frequent)s
-    FROM fresh_suggestion WHERE key <> '' ORDER BY kind, text, product_id, documents DESC
-    ON CONFLICT (kind, text, product_id) DO UPDATE
-    SET key = EXCLUDED.key, target = EXCLUDED.target, documents = EXCLUDED.documents,
-        is_frequent = EXCLUDED.is_frequent
-    WHERE (s.key, s.target, s.documents, s.is_frequent)
-        IS DISTINCT FROM (EXCLUDED.key, EXCLUDED.target, EXCLUDED.documents, EXCLUDED.is_frequent);
-ANALYZE search_suggestion, search_word, search_term;
-DROP TABLE fresh_term, fresh_word, fresh_suggestion;
+ANALYZE search_word, search_term;
+DROP TABLE fresh_term, fresh_word;
 """
 
 _WRITES_SQL = """
@@ -164,14 +112,7 @@ def refresh_terms(only_if_changed: bool = False) -> int | None:
             {"common": VERY_COMMON, "kept": BEST_KEPT, "dimensions": LEXICAL_DIMENSIONS},
         )
         cursor.execute(_REFRESH_WORDS_SQL, {"shortest": MIN_WORD_LENGTH, "longest": MAX_WORD_LENGTH})
-        cursor.execute(
-            _REFRESH_SUGGESTIONS_SQL,
-            {
-                "shortest": MIN_WORD_LENGTH,
-                "least": min(MIN_PHRASE_DOCUMENTS, 1 + documents // 1000),
-                "frequent": FREQUENT_SUGGESTIONS,
-            },
-        )
+        refresh_suggestions(cursor, documents)
         TermStatistics.objects.update_or_create(
             pk=1,
             defaults={

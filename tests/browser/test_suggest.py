@@ -118,7 +118,7 @@ def test_one_question_is_asked_for_many_keys_and_a_late_answer_is_dropped(page: 
     with page.expect_request("**/api/suggest/?q=soup") as pending:
         field.fill("soup")
     field.fill("soup p")
-    expect(page.get_by_role("option").first).to_have_text("soup pot")
+    expect(page.get_by_role("option").first).to_have_text("Soup pot product")
     assert pending.value.failure == "net::ERR_ABORTED"
 
 
