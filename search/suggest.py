@@ -6,10 +6,9 @@ from itertools import chain
 
 from search.models import Suggestion
 from search.spelling import corrections
-from search.statements import fetch
+from search.statements import Kind, Select, fetch, fetch_together
 from search.suggest_names import (
     NamedProduct,
-    begins_with,
     completed_by,
     products_with_sku,
     products_with_words,
@@ -22,7 +21,7 @@ MAX_PREFIX_LENGTH = 100
 SHORT_PREFIX = 3
 # The most of one kind, so that none crowds out the others; phrases fill what is left, and products what they leave.
 AT_MOST = {Suggestion.Kind.CATEGORY: 2, Suggestion.Kind.BRAND: 2, Suggestion.Kind.PRODUCT: 3}
-# So many completions may stand for products that are gone or hidden since the last refresh, or be named alike.
+# So many products may be gone or hidden since the last refresh, or be named alike.
 SPARE = 50
 
 _KEY_SQL = "SELECT public.catalog_key(%s)"
@@ -47,8 +46,8 @@ class Completion:
     target: str | None = None
 
 
-# Completions by their keys: the texts as they are compared.
-_ByKey = dict[str, Completion]
+# A completion with its own key: the text as it is compared.
+_Keyed = tuple[str, Completion]
 
 
 def suggest(text: str, limit: int = 8) -> list[Completion]:
@@ -71,7 +70,7 @@ def suggest(text: str, limit: int = 8) -> list[Completion]:
 
 def _complete(key: str, text: str, limit: int) -> list[Completion]:
     """Completions of a key, which was typed as `text`."""
-    found = {kind: _beginnings(kind, key, AT_MOST.get(kind, limit)) for kind in Suggestion.Kind}
+    found = _beginnings(key)
     named = _distinct(found[Suggestion.Kind.CATEGORY], found[Suggestion.Kind.BRAND])
     searches = _distinct(named.items(), found[Suggestion.Kind.PHRASE])
     products = _distinct(found[Suggestion.Kind.PRODUCT])
@@ -79,25 +78,23 @@ def _complete(key: str, text: str, limit: int) -> list[Completion]:
         others = products_with_words(key)
         completed = ((words, Completion(words, "phrase")) for words in completed_by(key, others, limit))
         searches = _distinct(searches.items(), completed)
-        products = _distinct(
-            products.items(), map(_product, others), map(_product, products_with_sku(text, limit))
-        )
+        products = _distinct(products.items(), _keyed(others), _keyed(products_with_sku(text, limit)))
     last = [completion for key, completion in products.items() if key not in searches]
     last = last[: max(limit - len(searches), AT_MOST[Suggestion.Kind.PRODUCT])]
     first = list(searches.values())[: max(limit - len(last), len(named))]
     return [*first, *last][:limit]
 
 
-def _distinct(*found: Iterable[tuple[str, Completion]]) -> _ByKey:
-    """Completions by their keys, of each key the first."""
-    by_key: _ByKey = {}
+def _distinct(*found: Iterable[_Keyed]) -> dict[str, Completion]:
+    """Completions by their keys in their order, of each key the first."""
+    by_key: dict[str, Completion] = {}
     for key, completion in chain(*found):
         by_key.setdefault(key, completion)
     return by_key
 
 
-def _product(product: NamedProduct) -> tuple[str, Completion]:
-    return product.key, Completion(product.name, Suggestion.Kind.PRODUCT.value, product.sku)
+def _keyed(products: Iterable[NamedProduct]) -> Iterable[_Keyed]:
+    return ((one.key, Completion(one.name, Suggestion.Kind.PRODUCT.value, one.sku)) for one in products)
 
 
 def _key(text: str) -> str:
@@ -119,28 +116,38 @@ def _corrected(key: str) -> str | None:
     return found
 
 
-def _beginnings(kind: Suggestion.Kind, key: str, limit: int) -> list[tuple[str, Completion]]:
-    """What begins with a key, with the keys of its own."""
+def _beginnings(key: str) -> dict[Suggestion.Kind, list[_Keyed]]:
+    """What begins with a key, of each kind the first ones."""
     is_short = len(key) < SHORT_PREFIX
-    is_product = kind is Suggestion.Kind.PRODUCT
-    if is_short and is_product:
-        return []
-    head = "AND is_frequent" if is_short else ""
+    kinds = [kind for kind in Suggestion.Kind if not (is_short and kind is Suggestion.Kind.PRODUCT)]
+    selects = [Select([Kind.TEXT] * 3, _beginnings_sql(kind, is_short), (key, key)) for kind in kinds]
+    found: dict[Suggestion.Kind, list[_Keyed]] = {kind: [] for kind in Suggestion.Kind}
+    for kind, columns in zip(kinds, fetch_together(selects, is_prepared=True), strict=True):
+        rows = zip(*columns, strict=True)
+        distinct = _distinct((key, Completion(text, kind.value, target)) for key, text, target in rows)
+        found[kind] = list(distinct.items())[: AT_MOST.get(kind, MAX_SUGGESTIONS)]
+    return found
+
+
+def _beginnings_sql(kind: Suggestion.Kind, is_short: bool) -> str:
+    """The SELECT of what begins with a key, which is wanted twice: as the first one and before the last."""
+    where = f"kind = '{kind.value}' AND key ~>=~ %s AND key ~<~ (%s || chr(1114111))"
+    most = AT_MOST.get(kind, MAX_SUGGESTIONS)
+    if kind is not Suggestion.Kind.PRODUCT:
+        head = "AND is_frequent" if is_short else ""
+        # As many again, for categories can be named alike.
+        return f"""
+        SELECT key, text, target FROM search_suggestion WHERE {where} {head}
+        ORDER BY documents DESC, length(key), key LIMIT {2 * most}
+        """
     # Products are one each. In the order of the index, thousands of them need not be read to find the first, and those
-    # that are named alike follow each other.
-    order = "key USING ~<~" if is_product else "documents DESC, length(key), key"
-    distinct = "DISTINCT ON (key)" if is_product else ""
-    rows = fetch(
-        # A product that is gone or hidden since the last refresh is not suggested. Each of the first ones is looked
-        # up by itself: where thousands match, an EXISTS beside the prefix would read the whole catalogue first.
-        f"""
-        SELECT {distinct} found.text, found.target, found.key FROM (
-            SELECT * FROM search_suggestion WHERE kind = %s AND key LIKE %s {head} ORDER BY {order} LIMIT %s
-        ) AS found
-        WHERE found.product_id IS NULL
-            OR (SELECT p.is_active FROM catalog_product AS p WHERE p.id = found.product_id)
-        ORDER BY {order} LIMIT %s
-        """,
-        (kind.value, begins_with(key), limit + SPARE, limit),
-    )
-    return [(found, Completion(text, kind.value, target)) for text, target, found in rows]
+    # that are named alike follow each other. One that is gone or hidden since the last refresh is not suggested. Each
+    # of the first ones is looked up by itself: where thousands match, an EXISTS beside the prefix would read the whole
+    # catalogue first.
+    return f"""
+    SELECT DISTINCT ON (found.key) found.key, found.text, found.target FROM (
+        SELECT * FROM search_suggestion WHERE {where} ORDER BY key USING ~<~ LIMIT {most + SPARE}
+    ) AS found
+    WHERE (SELECT p.is_active FROM catalog_product AS p WHERE p.id = found.product_id)
+    ORDER BY found.key USING ~<~ LIMIT {most}
+    """
