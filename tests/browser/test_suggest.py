@@ -101,6 +101,17 @@ def test_a_category_a_brand_or_a_product_is_gone_to(page: Page, option: str, add
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("typed", "completes"),
+    [("drill d", "river 3"), ("pot", "Soup"), ("pot s", "oup"), ("soup po", "t"), ("soup (p", "ot")],
+)
+def test_what_was_typed_is_plain_wherever_it_stands_and_bold_what_completes_it(
+    page: Page, typed: str, completes: str
+) -> None:
+    begin(page, typed)
+    expect(page.get_by_role("option").last.locator("b")).to_have_text([completes])
+
+
 def test_one_question_is_asked_for_many_keys_and_a_late_answer_is_dropped(page: Page) -> None:
     asked: list[str] = []
 

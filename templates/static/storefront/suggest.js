@@ -119,18 +119,43 @@ class Completions {
     option.id = `completion-${place}`;
     option.setAttribute("role", "option");
     option.setAttribute("aria-selected", "false");
-    const words = this.make("span", "completion-text");
-    const known = text.toLowerCase().startsWith(typed.toLowerCase()) ? typed.length : 0;
-    const rest = this.make("b");
-    rest.textContent = text.slice(known);
-    words.append(text.slice(0, known), rest);
-    option.append(words);
+    option.append(this.marked(typed, text));
     if (kind !== "phrase") {
       const note = this.make("span", "completion-kind");
       note.textContent = kind;
       option.append(" ", note);
     }
     return option;
+  }
+
+  // A text in which the words that were typed are plain, wherever they stand, and bold what completes them.
+  marked(typed, text) {
+    const marked = this.make("span", "completion-text");
+    let end = 0;
+    for (const { 1: before, 2: known, index } of text.matchAll(Completions.typedWords(typed))) {
+      const start = index + before.length;
+      marked.append(...this.bold(text.slice(end, start)), known);
+      end = start + known.length;
+    }
+    marked.append(...this.bold(text.slice(end)));
+    return marked;
+  }
+
+  bold(text) {
+    if (!text.trim()) {
+      return [text];
+    }
+    const bold = this.make("b");
+    bold.textContent = text;
+    return [bold];
+  }
+
+  // Finds whole words that were typed, and words that begin with the last one.
+  static typedWords(typed) {
+    const words = typed.match(/[\p{L}\p{N}]+/gu) ?? [];
+    const last = words.pop();
+    const whole = words.map((word) => `${word}(?![\\p{L}\\p{N}])`);
+    return new RegExp(last ? `(^|[^\\p{L}\\p{N}])(${[...whole, last].join("|")})` : "(?!)", "giu");
   }
 
   move(step) {
