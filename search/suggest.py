@@ -21,7 +21,7 @@ MAX_PREFIX_LENGTH = 100
 SHORT_PREFIX = 3
 # The most of one kind, so that none crowds out the others; phrases fill what is left, and products what they leave.
 AT_MOST = {Suggestion.Kind.CATEGORY: 2, Suggestion.Kind.BRAND: 2, Suggestion.Kind.PRODUCT: 3}
-# So many products may be gone or hidden since the last refresh, or be named alike.
+# So many products are looked at, for some may be gone or hidden since the last refresh.
 SPARE = 50
 
 _KEY_SQL = "SELECT public.catalog_key(%s)"
@@ -98,9 +98,9 @@ def _keyed(products: Iterable[NamedProduct]) -> Iterable[_Keyed]:
 
 
 def _key(text: str) -> str:
-    """The text as it is compared. Without accents it can be longer: PostgreSQL refuses words of two kilobytes."""
+    """The text as it is compared."""
     ((key,),) = fetch(_KEY_SQL, (text,))
-    return key[:MAX_PREFIX_LENGTH].rstrip()
+    return key
 
 
 def _corrected(key: str) -> str | None:
@@ -132,21 +132,19 @@ def _beginnings(key: str) -> dict[Suggestion.Kind, list[_Keyed]]:
 def _beginnings_sql(kind: Suggestion.Kind, is_short: bool) -> str:
     """The SELECT of what begins with a key, which is wanted twice: as the first one and before the last."""
     where = f"kind = '{kind.value}' AND key ~>=~ %s AND key ~<~ (%s || chr(1114111))"
-    most = AT_MOST.get(kind, MAX_SUGGESTIONS)
+    most = 2 * AT_MOST.get(kind, MAX_SUGGESTIONS)  # for some can be named alike
     if kind is not Suggestion.Kind.PRODUCT:
         head = "AND is_frequent" if is_short else ""
-        # As many again, for categories can be named alike.
         return f"""
         SELECT key, text, target FROM search_suggestion WHERE {where} {head}
-        ORDER BY documents DESC, length(key), key LIMIT {2 * most}
+        ORDER BY documents DESC, length(key), key LIMIT {most}
         """
-    # Products are one each. In the order of the index, thousands of them need not be read to find the first, and those
-    # that are named alike follow each other. One that is gone or hidden since the last refresh is not suggested. Each
-    # of the first ones is looked up by itself: where thousands match, an EXISTS beside the prefix would read the whole
-    # catalogue first.
+    # Products are one each. In the order of the index, thousands of them need not be read to find the first. One that
+    # is gone or hidden since the last refresh is not suggested. Each of the first ones is looked up by itself: where
+    # thousands match, an EXISTS beside the prefix would read the whole catalogue first.
     return f"""
-    SELECT DISTINCT ON (found.key) found.key, found.text, found.target FROM (
-        SELECT * FROM search_suggestion WHERE {where} ORDER BY key USING ~<~ LIMIT {most + SPARE}
+    SELECT found.key, found.text, found.target FROM (
+        SELECT * FROM search_suggestion WHERE {where} ORDER BY key USING ~<~ LIMIT {SPARE}
     ) AS found
     WHERE (SELECT p.is_active FROM catalog_product AS p WHERE p.id = found.product_id)
     ORDER BY found.key USING ~<~ LIMIT {most}

@@ -10,11 +10,12 @@ FREQUENT_SUGGESTIONS = 3_000
 # are those that follow upon the same word. “usb ps” goes on with “2” in 31 of 35 names.
 FRAGMENT_SHARE = 0.85
 
-# Phrases are runs of one to three words of product names, or of four that a fragment of three goes on to. They have
-# no loose letters, no number at the beginning or next to a brand, for that is a measure, and no stop word at either
-# end: “drill for” is the beginning of one. A brand of several words is one word here, which no phrase cuts; nor does it
-# make a fragment of what follows upon it, for “galaxy” is asked for without its brand. Runs of five only tell which of
-# four are fragments. Of two products it means nothing that their names go on alike. And what is but one product's name
+# Phrases are runs of one to three words of product names, or of four that a fragment of three goes on to; runs of five
+# only tell which of four are fragments. They have no loose letters, and no stop word at either end: “drill for” is the
+# beginning of one. A number neither begins one nor follows upon a brand, for there it counts or measures. A brand of
+# several words is one word here, which no phrase cuts; nor does it make a fragment of what follows upon it, for
+# “galaxy” is asked for without its brand. Where only one or two products have a run, what is a fragment goes on with a
+# word, or ends in a number: in “lawn mower 38 cm” the number begins something else. The whole name of but one product
 # is suggested as that product.
 _COUNT_SQL = """
 CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
@@ -38,7 +39,8 @@ CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
     ),
     run AS MATERIALIZED (
         SELECT phrase, documents, regexp_replace(phrase, ' ?[^ ]*$', '') AS head,
-            split_part(phrase, ' ', 1) AS first, substr(phrase, nullif(strpos(phrase, ' '), 0) + 1) AS tail,
+            split_part(phrase, ' ', 1) AS first, split_part(phrase, ' ', -1) AS last,
+            substr(phrase, nullif(strpos(phrase, ' '), 0) + 1) AS tail,
             string_to_array(phrase, ' ') AS words
         FROM (
             SELECT phrase, count(*) AS documents FROM (
@@ -51,13 +53,17 @@ CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
     ),
     whole AS MATERIALIZED (
         SELECT r.phrase, r.documents, r.words, r.head,
-            cardinality(r.words) > 1 AND r.documents >= %(evidence)s
-                AND r.documents * %(share)s <= continued.documents AS is_beginning,
+            cardinality(r.words) > 1 AND r.documents * %(share)s <= CASE
+                WHEN r.documents >= %(evidence)s OR r.last ~ '[0-9]' THEN continued.documents ELSE continued.by_word
+            END AS is_beginning,
             cardinality(r.words) > 1 AND r.documents >= %(evidence)s
                 AND r.documents * %(share)s <= preceded.documents AS is_end
         FROM run AS r
-        LEFT JOIN (SELECT head AS phrase, max(documents) AS documents FROM run GROUP BY head) AS continued
-            USING (phrase)
+        LEFT JOIN (
+            SELECT head AS phrase, max(documents) AS documents, max(documents) FILTER (
+                WHERE length(last) > 1 AND last !~ '[0-9]' AND last NOT IN (SELECT word FROM stop_word)) AS by_word
+            FROM run GROUP BY head
+        ) AS continued USING (phrase)
         LEFT JOIN (
             SELECT tail AS phrase, max(documents) AS documents FROM run
             WHERE first NOT IN (SELECT replace(key, ' ', '_') FROM brand) GROUP BY tail
