@@ -13,10 +13,10 @@ FRAGMENT_SHARE = 0.85
 # Phrases are runs of one to three words of product names, or of four that a fragment of three goes on to; runs of five
 # only tell which of four are fragments. They have no loose letters, and no stop word at either end: “drill for” is the
 # beginning of one. A number neither begins one nor follows upon a brand, for there it counts or measures. A brand of
-# several words is one word here, which no phrase cuts; nor does it make a fragment of what follows upon it, for
-# “galaxy” is asked for without its brand. Where only one or two products have a run, what is a fragment goes on with a
-# word, or ends in a number: in “lawn mower 38 cm” the number begins something else. The whole name of but one product
-# is suggested as that product.
+# several words is one word here, which no phrase cuts; nor do a brand or a stop word make a fragment of what follows
+# upon them, for “galaxy” is asked for without its brand. Where only one or two products have a run, what is a fragment
+# goes on with a word, or ends in a number: in “lawn mower 38 cm” the number begins something else. The whole name of
+# but one product is suggested as that product.
 _COUNT_SQL = """
 CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
     WITH brand AS MATERIALIZED (
@@ -66,7 +66,8 @@ CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
         ) AS continued USING (phrase)
         LEFT JOIN (
             SELECT tail AS phrase, max(documents) AS documents FROM run
-            WHERE first NOT IN (SELECT replace(key, ' ', '_') FROM brand) GROUP BY tail
+            WHERE first NOT IN (SELECT replace(key, ' ', '_') FROM brand UNION SELECT word FROM stop_word)
+            GROUP BY tail
         ) AS preceded USING (phrase)
     ),
     phrase AS (

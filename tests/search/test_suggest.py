@@ -164,6 +164,7 @@ def test_words_with_digits_are_suggested_and_measures_of_a_brand_are_not(make_pr
     assert "usb 3" in texts("usb")
     assert "4k" in texts("4")
     assert texts("acme") == []
+    assert texts("5") == []
 
 
 def test_a_run_that_goes_on_with_the_same_word_is_a_fragment(make_product: MakeProduct) -> None:
@@ -176,6 +177,14 @@ def test_a_run_that_goes_on_with_the_same_word_is_a_fragment(make_product: MakeP
     make_products(make_product, "Lead acid paint")
     refresh_terms()
     assert "lead acid" in texts("lead a")
+
+
+def test_a_run_goes_on_to_a_number_and_follows_upon_a_stop_word_in_several_names(
+    make_product: MakeProduct,
+) -> None:
+    make_products(make_product, *(f"Keys for usb ps/2 {colour}" for colour in ("red", "blue", "green")))
+    refresh_terms()
+    assert texts("usb p") == ["usb ps 2"]
 
 
 def test_a_run_that_follows_upon_the_same_word_is_a_fragment(make_product: MakeProduct) -> None:
