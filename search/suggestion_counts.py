@@ -12,11 +12,11 @@ FRAGMENT_SHARE = 0.85
 
 # Phrases are runs of one to three words of product names, or of four that a fragment of three goes on to; runs of five
 # only tell which of four are fragments. They have no loose letters, and no stop word at either end: “drill for” is the
-# beginning of one. A number neither begins one nor follows upon a brand, for there it counts or measures. A brand of
-# several words is one word here, which no phrase cuts; nor do a brand or a stop word make a fragment of what follows
-# upon them, for “galaxy” is asked for without its brand. Where only one or two products have a run, what is a fragment
-# goes on with a word, or ends in a number: in “lawn mower 38 cm” the number begins something else. The whole name of
-# but one product is suggested as that product.
+# beginning of one. A number neither begins one nor follows upon a brand, for there it counts or measures; nor does what
+# nearly always follows upon a number begin one (“inch”, “gb”). A brand of several words is one word here, which no
+# phrase cuts; nor do a brand or a stop word make a fragment of what follows upon them, for “galaxy” is asked for without
+# its brand. Where only one or two products have a run, what is a fragment goes on with a word, or ends in a number: in
+# “lawn mower 38 cm” the number begins something else. The whole name of but one product is suggested as that product.
 _COUNT_SQL = """
 CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
     WITH brand AS MATERIALIZED (
@@ -36,6 +36,11 @@ CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
     stop_word AS MATERIALIZED (
         SELECT w.word FROM (SELECT DISTINCT unnest(words) AS word FROM name) AS w
         WHERE public.catalog_tokens(w.word) = ''::tsvector
+    ),
+    measure AS MATERIALIZED (
+        SELECT w.word FROM name AS n CROSS JOIN LATERAL unnest(n.words) WITH ORDINALITY AS w(word, place)
+        GROUP BY w.word
+        HAVING count(*) FILTER (WHERE n.words[w.place - 1] ~ '^[0-9./]+$') >= %(share)s * count(*)
     ),
     run AS MATERIALIZED (
         SELECT phrase, documents, regexp_replace(phrase, ' ?[^ ]*$', '') AS head,
@@ -79,7 +84,7 @@ CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
         AND w.words[1] ~ '[^0-9./]'
         AND NOT (w.words[2] ~ '^[0-9./]+$' AND w.words[1] IN (SELECT replace(key, ' ', '_') FROM brand))
         AND NOT EXISTS (SELECT FROM unnest(w.words) AS u(word) WHERE length(u.word) < 2 AND u.word !~ '[0-9]')
-        AND w.words[1] NOT IN (SELECT word FROM stop_word)
+        AND w.words[1] NOT IN (SELECT word FROM stop_word UNION ALL SELECT word FROM measure)
         AND w.words[cardinality(w.words)] NOT IN (SELECT word FROM stop_word)
     )
     SELECT 'phrase' AS kind, key, key AS text, NULL AS target, NULL::bigint AS product_id,

@@ -210,6 +210,14 @@ def test_four_words_are_a_phrase_where_three_are_a_fragment(make_product: MakePr
     assert "main power supply" not in texts("main")
 
 
+def test_a_measure_begins_no_phrase(make_product: MakeProduct) -> None:
+    make_products(
+        make_product, '24" screen', '27" screen', '32" screen', "Screen 19 inch", "Pack of 3 inks", "Inks"
+    )
+    refresh_terms()
+    assert texts("in") == ["inks"]
+
+
 def test_a_phrase_does_not_cut_a_brand(make_product: MakeProduct) -> None:
     make_products(
         make_product, "Tripp Lite cable", "Tripp Lite cable black", "Tripp Lite rack", brand="Tripp Lite"
