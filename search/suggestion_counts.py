@@ -14,9 +14,10 @@ FRAGMENT_SHARE = 0.85
 # only tell which of four are fragments. They have no loose letters, and no stop word at either end: “drill for” is the
 # beginning of one. A number neither begins one nor follows upon a brand, for there it counts or measures; nor does what
 # nearly always follows upon a number begin one (“inch”, “gb”). A brand of several words is one word here, which no
-# phrase cuts; nor do a brand or a stop word make a fragment of what follows upon them, for “galaxy” is asked for without
-# its brand. Where only one or two products have a run, what is a fragment goes on with a word, or ends in a number: in
-# “lawn mower 38 cm” the number begins something else. The whole name of but one product is suggested as that product.
+# phrase cuts; nor do a brand or a stop word make a fragment of what follows upon them, for “galaxy” is asked for
+# without its brand. Where only one or two products have a run, what is a fragment goes on with a word, or ends in a
+# number: in “lawn mower 38 cm” the number begins something else. The whole name of but one product is suggested as
+# that product.
 _COUNT_SQL = """
 CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
     WITH brand AS MATERIALIZED (
