@@ -206,6 +206,13 @@ def _semantic_depth(plan: Plan, worded: Matches) -> int:
     return depth
 
 
+def _are_enough(plan: Plan, worded: Matches) -> bool:
+    """Whether words bring as many candidates as meaning does where they bring none."""
+    configuration = plan.configuration
+    is_fused = plan.mode is Mode.HYBRID and configuration.fusion is Fusion.CONVEX
+    return is_fused and len(worded) >= configuration.semantic_depth
+
+
 def _semantic_candidates(
     plan: Plan, encoded: Encoded, scopes: Sequence[Scope], matches: Sequence[Matches], depths: Sequence[int]
 ) -> list[Neighbours]:
@@ -219,7 +226,13 @@ def _semantic_candidates(
     }
     if encoded is not None:
         phrases, exclusions = plan.lexical.required("x"), plan.lexical.refused("x")
-        found |= nearest_in_each(*encoded, limits, exclusions, required=phrases, floor=floor)
+        # Where words bring enough, what is near is among them, whichever way the graph leads.
+        worded_well = {
+            scope for scope, worded in zip(scopes, matches, strict=True) if _are_enough(plan, worded)
+        }
+        found |= nearest_in_each(
+            *encoded, limits, exclusions, required=phrases, floor=floor, believed=worded_well
+        )
     return [near.first(int(np.count_nonzero(near.cosines >= floor))) for near in found.values()]
 
 

@@ -8,7 +8,7 @@ after all.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from operator import or_
@@ -88,10 +88,12 @@ def nearest_in_each(
     exclude: Sequence[int] = (),
     required: Condition = NOTHING,
     floor: float = LEAST_COSINE,
+    believed: Collection[Scope] = (),
 ) -> dict[Scope, Neighbours]:
     """The nearest within each of several scopes; see `nearest`. Rows of the same categories are compared once.
 
-    `limits` says how many are wanted within each.
+    `limits` says how many are wanted within each. Within those that are `believed`, a walk that leads to the wrong
+    place does little harm, and is not looked into.
 
     `required` is a constraint too, one that an index answers, such as a phrase. How many products have one, the
     planner cannot know: it takes words for independent of each other. So those that have it are looked up, and only
@@ -108,8 +110,9 @@ def nearest_in_each(
     # Many have what is required, so that only the filters can make few of them.
     narrowing = NOTHING if required.sql else constraint
     ways = {scope: _way(around, scope, narrowing, other, limit) for scope, limit in limits.items()}
-    is_narrowed = bool((constraint & required).sql)
-    return _Search(around, ways, other, exclude, is_narrowed, those_having if required.sql else None).found()
+    # Of words, samples know nothing.
+    unchecked = limits if (constraint & required).sql else believed
+    return _Search(around, ways, other, exclude, unchecked, those_having if required.sql else None).found()
 
 
 @dataclass
@@ -120,7 +123,7 @@ class _Search:
     ways: Mapping[Scope, _Way]
     other: Condition
     exclude: Sequence[int]
-    is_narrowed: bool  # words are required or refused
+    unchecked: Collection[Scope]  # where walks are believed
     # Where something is required: the nearest within scopes of those that have it.
     those_having: Callable[[Mapping[Scope, int]], dict[Scope, Neighbours] | None] | None
     compared: dict[Scope, Neighbours] = field(default_factory=dict)
@@ -179,8 +182,8 @@ class _Search:
         return None
 
     def _passed_by(self, scope: Scope, found: Neighbours) -> int:
-        """How many samples tell that the graph led to the wrong place; of words they know nothing."""
-        return 0 if self.is_narrowed else self.around.passed_by(scope, found, self.exclude)
+        """How many samples tell that the graph led to the wrong place."""
+        return 0 if scope in self.unchecked else self.around.passed_by(scope, found, self.exclude)
 
     def _compare(self, scope: Scope) -> Neighbours:
         """Compare every row within a scope, unless that was done."""

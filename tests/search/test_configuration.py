@@ -12,6 +12,7 @@ from search import encoding, vector_cache
 from search.configuration import Fusion, RankingConfiguration
 from search.engine import plan_of, ranking_of, search_batch, search_products
 from search.exceptions import EncodingUnavailableError
+from search.neighbourhood import Neighbourhood
 from search.query import Filters, Mode, SearchQuery
 from search.ranking import rank
 from search.scope import Scope, resolve
@@ -80,6 +81,26 @@ class TestOnTheDemo:
         assert len(narrow.keyword_order) < len(wide.keyword_order) < 20
         for found in (wide, narrow):
             assert len(found.semantic_order) == max(20, 40 - len(found.keyword_order))
+
+    @pytest.mark.parametrize(
+        ("asked", "is_believed"),
+        [
+            ({}, True),
+            ({"fusion": Fusion.RRF}, False),
+            ({"semantic_depth": 30}, False),
+            ({"mode": Mode.SEMANTIC}, False),
+        ],
+        ids=["words bring enough", "by rank", "they bring too few", "meaning alone"],
+    )
+    def test_a_walk_is_believed_where_words_bring_enough(
+        self, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], is_believed: bool
+    ) -> None:
+        checked: list[Scope] = []
+        monkeypatch.setattr(Neighbourhood, "passed_by", lambda _, scope, *__: checked.append(scope) or 0)
+        mode = asked.pop("mode", Mode.HYBRID)
+        configuration = open_to_all(**({"semantic_depth": 3} | asked))
+        assert ranking_of(SearchQuery("drill", mode, configuration=configuration)).product_ids
+        assert bool(checked) is not is_believed
 
     def test_the_fusion_of_a_query_goes_before_its_configuration(self) -> None:
         asked = SearchQuery(QUERY, fusion=Fusion.RRF, configuration=open_to_all())
