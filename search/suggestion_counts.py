@@ -18,6 +18,8 @@ FRAGMENT_SHARE = 0.85
 # without its brand. Where only one or two products have a run, what is a fragment goes on with a word, or ends in a
 # number: in “lawn mower 38 cm” the number begins something else. The whole name of but one product is suggested as
 # that product.
+# The planner takes runs for few and would look through all of them for each one.
+_SETTINGS_SQL = "SET LOCAL enable_nestloop = {}"
 _COUNT_SQL = """
 CREATE TEMP TABLE fresh_suggestion ON COMMIT DROP AS
     WITH brand AS MATERIALIZED (
@@ -139,6 +141,7 @@ def refresh_suggestions(cursor: CursorWrapper, size: int) -> None:
 
     Only rows that changed are written. To be called in a transaction.
     """
+    cursor.execute(_SETTINGS_SQL.format("off"))
     cursor.execute(
         _COUNT_SQL,
         {
@@ -148,4 +151,5 @@ def refresh_suggestions(cursor: CursorWrapper, size: int) -> None:
             "evidence": MIN_PHRASE_DOCUMENTS,
         },
     )
+    cursor.execute(_SETTINGS_SQL.format("DEFAULT"))
     cursor.execute(_STORE_SQL, {"frequent": FREQUENT_SUGGESTIONS})
