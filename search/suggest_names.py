@@ -14,7 +14,7 @@ from search.terms import catalogue_size
 SHORT_BEGINNING = 3
 READ = 1_000
 # Names that are found: enough to say which words are common among them.
-FOUND = 100
+FOUND = 50
 
 # Only the index finds few products among many without reading them all.
 _SETTINGS = {"enable_seqscan": "off"}
