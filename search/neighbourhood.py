@@ -22,8 +22,6 @@ SURPLUS = 1.25
 FIRST_TO_TELL = 0.25
 LEAST_TO_TELL = 10
 ALIKE = 0.02
-
-
 # Products of a price that are looked up one by one count so many times.
 LOOKED_UP = 1.5
 

@@ -16,11 +16,8 @@ def terms_of(
     spans = _spans(replacements)
     replaced = {place for span in spans for place in range(*span)}
     found = _terms([group for place, group in enumerate(groups) if place not in replaced], size)
-    weights = dict(found.weights)
-    for phrase in phrases:
-        for lexeme in phrase:
-            weights[lexeme.dimension] = max(weights.get(lexeme.dimension, 0.0), idf(lexeme.documents, size))
-    return Terms(weights, (*found.choices, *(_choice(groups, span, replacements, size) for span in spans)))
+    weights = {lexeme.dimension: idf(lexeme.documents, size) for phrase in phrases for lexeme in phrase}
+    return _with(found, Terms(weights, tuple(_choice(groups, span, replacements, size) for span in spans)))
 
 
 def ceiling(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: int) -> float:
@@ -81,7 +78,7 @@ def _terms(groups: Sequence[Group], size: int) -> Terms:
         if len(spellings) == 1:
             found = _with(found, spellings[0])
         elif spellings:
-            found = Terms(found.weights, (*found.choices, spellings))
+            found = _with(found, Terms({}, (spellings,)))
     return found
 
 

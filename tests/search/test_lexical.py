@@ -67,6 +67,19 @@ def test_parts_of_a_code_that_nothing_has_count_for_nothing(make_product: MakePr
     assert score_of("x-box storage") == score_of("storage") > 0
 
 
+@pytest.mark.parametrize("beside", ["", "TN-2110", "printer"])
+def test_words_without_a_blank_between_them_count_only_together(
+    make_product: MakeProduct, beside: str
+) -> None:
+    apart = make_product("HDMI cable, no USB")
+    neither = make_product("Audio cable, no plug")
+    together = make_product("USB/HDMI cable, short")
+    refresh_terms()
+    query = f"usb&hdmi {beside}".strip()
+    found = {product.pk: score for product, score in scored(analyse(parse(query), query))}
+    assert found[together.pk] > found[apart.pk] == found[neither.pk] == 0
+
+
 @pytest.mark.parametrize("text", ["006R90321", "006r90321"])
 def test_codes_of_letters_and_digits(make_product: MakeProduct, text: str) -> None:
     make_product("Xerox 006R90321 toner")
