@@ -3,16 +3,17 @@
 import json
 import math
 import time
+from datetime import datetime
 from functools import lru_cache
 
 from django.conf import settings
 
 from search.scope import NOTHING, Condition, Scope
 from search.statements import fetch
-from search.terms import catalogue_size
+from search.terms import catalogue_size, counted_at
 
-# Shoppers use the same filters again and again.
-ESTIMATE_LASTS_S = 60.0
+# Shoppers use the same filters again and again. What they keep changes slowly where nobody has counted anew.
+ESTIMATE_LASTS_S = 600.0
 CATEGORY_EXACT_FACTOR = 2
 # SEARCH_EXACT_ROWS is for the nearest of so many products; fewer than this many are as far to walk for.
 USUAL_LIMIT = 100
@@ -23,12 +24,12 @@ def rows_kept(scope: Scope, constraint: Condition) -> int | None:
     """How many products the filters keep, about; None where there are no filters."""
     if scope.is_open and not constraint.sql:
         return None
-    return _estimate(scope, constraint, int(time.monotonic() / ESTIMATE_LASTS_S))
+    return _estimate(scope, constraint, counted_at(), int(time.monotonic() / ESTIMATE_LASTS_S))
 
 
 @lru_cache(maxsize=1_000)
-def _estimate(scope: Scope, constraint: Condition, _period: int) -> int:
-    """The planner's estimate of the rows that filters keep, looked up once in a period.
+def _estimate(scope: Scope, constraint: Condition, _counted_at: datetime | None, _period: int) -> int:
+    """The planner's estimate of the rows that filters keep, looked up once in a period and after each count.
 
     It costs half a millisecond and is close, where counting may read the whole table. It only chooses the way: an
     index scan that comes back short is done again exactly.

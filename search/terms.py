@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -13,7 +13,7 @@ from search.models import TermStatistics
 from search.statements import fetch
 from search.suggestion_counts import refresh_suggestions
 
-# Shoppers use the same words again and again.
+# Shoppers use the same words again and again. So often it is seen whether they were counted anew.
 FREQUENCIES_LAST_S = 60.0
 MOST_REMEMBERED = 10_000
 # Words longer than this are part numbers and noise; nobody mistypes them into something else.
@@ -73,7 +73,7 @@ _WRITES_SQL = """
 SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_user_tables
 WHERE relid IN ('catalog_product'::regclass, 'catalog_category'::regclass)
 """
-_SIZE_SQL = "SELECT documents FROM search_termstatistics"
+_COUNTED_SQL = "SELECT documents, refreshed_at FROM search_termstatistics"
 _ESTIMATED_SIZE_SQL = (
     "SELECT greatest(reltuples, 1)::bigint FROM pg_class WHERE oid = 'catalog_product'::regclass"
 )
@@ -85,6 +85,7 @@ class _Reading:
 
     read_at: float
     size: int
+    counted_at: datetime | None = None
     found: dict[Any, Any] = field(default_factory=dict)  # by whatever it was looked up with
 
 
@@ -137,8 +138,16 @@ def catalogue_size() -> int:
     return _current().size
 
 
+def counted_at() -> datetime | None:
+    """When the catalogue was counted last, as far as this process knows; None where it never was.
+
+    The worker counts again when the catalogue has changed.
+    """
+    return _current().counted_at
+
+
 def remembered() -> dict[Any, Any]:
-    """What was looked up in the frequencies in the last minute, to read and to write.
+    """What was looked up in the frequencies since they were counted, to read and to write.
 
     Where it has grown too big another one begins; who has this one keeps what is in it.
     """
@@ -151,13 +160,14 @@ def remembered() -> dict[Any, Any]:
 
 def _current() -> _Reading:
     global _reading
-    if time.monotonic() - _reading.read_at > FREQUENCIES_LAST_S:
-        counted = fetch(_SIZE_SQL)
-        rows = counted or fetch(_ESTIMATED_SIZE_SQL)
-        reading = _Reading(time.monotonic(), max(1, rows[0][0]))
-        if not counted:
-            return reading  # of a new shop, whose words are about to be counted: nothing to remember
-        _reading = reading
+    now = time.monotonic()
+    if now - _reading.read_at > FREQUENCIES_LAST_S:
+        counted = fetch(_COUNTED_SQL)
+        if not counted:  # a new shop, whose words are about to be counted: nothing to remember
+            ((size,),) = fetch(_ESTIMATED_SIZE_SQL)
+            return _Reading(now, max(1, size))
+        ((size, at),) = counted
+        _reading = _Reading(now, max(1, size), at, _reading.found if at == _reading.counted_at else {})
     return _reading
 
 

@@ -59,6 +59,21 @@ def test_what_the_frequencies_say_of_a_word_is_remembered(
 
 
 @pytest.mark.django_db
+def test_words_are_remembered_until_they_are_counted_anew(
+    make_product: Any, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_product("Hammer drill")
+    refresh_terms()
+    remembered()["hammer"] = 1
+    monkeypatch.setattr(terms, "FREQUENCIES_LAST_S", -1.0)
+    with django_assert_num_queries(1):  # it is seen that nobody has counted
+        assert remembered() == {"hammer": 1}
+    refresh_terms()
+    with django_assert_num_queries(1):
+        assert remembered() == {}
+
+
+@pytest.mark.django_db
 @pytest.mark.usefixtures("steady")
 def test_a_memory_that_is_full_begins_anew_and_takes_nothing_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terms, "MOST_REMEMBERED", 2)
