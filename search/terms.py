@@ -15,7 +15,7 @@ from search.suggestion_counts import refresh_suggestions
 
 # Shoppers use the same words again and again. So often it is seen whether they were counted anew.
 FREQUENCIES_LAST_S = 60.0
-MOST_REMEMBERED = 10_000
+MOST_REMEMBERED = 20_000  # 0.7 kB each
 # Words longer than this are part numbers and noise; nobody mistypes them into something else.
 MAX_WORD_LENGTH = 24
 MIN_WORD_LENGTH = 3
