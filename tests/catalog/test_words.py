@@ -33,7 +33,18 @@ def words(text: str) -> str:
         ("0,5m and 2.5 kg", "0.5m and 2.5 kg"),
         ("30,5 x 7,00 cm", "30.5 x 7 cm"),
         ("2,5, 3,5", "2.5 3.5"),
-        ("1,000 sheets", "1 000 sheets"),
+        ("1,000 sheets, 10,000-page toner", "1000 sheets 10000 page toner"),
+        ("20,000mAh or 20.000 mAh", "20000mah or 20000 mah"),
+        ("1,000,000 pages*", "1000000 pages"),
+        (" 20,000 ", "20000"),
+        ("20.000", "20000"),
+        ("yield 30,000*", "yield 30 000"),
+        ("120,240", "120240"),
+        ("radiators 120,240", "radiators 120 240"),
+        ("75 x 75,100 x 100 mm", "75 x 75 100 x 100 mm"),
+        ("A1,000 b, 192.168.100.200", "a1 000 b 192.168.100.200"),
+        ("1,299.99 USD, 1.250 kg, 6.00 m", "1 299.99 usd 1.250 kg 6 m"),
+        ("1.000 - 1.250", "1.000 1.250"),
         ("ports 1,2,3", "ports 1 2 3"),
         ("10,100,1000", "10 100 1000"),
         ('27" monitor', "27 inch monitor"),
@@ -51,9 +62,31 @@ def test_words_of_a_text(text: str, expected: str) -> None:
     assert words(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("TN-2110, wi-fi", "TN2110 wifi"),
+        ("5,000-page TN-2110", "5000page TN2110"),
+        ("radiators 120,240\nand more", "120240"),
+        ("20,000", ""),
+        ("80,100,200,400", ""),
+        ("210,297mm", ""),
+    ],
+)
+def test_compounds_of_a_text(text: str, expected: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT public.catalog_compounds(%s)", [text])
+        assert set(cursor.fetchone()[0].split()) == set(expected.split())
+
+
+MIGRATIONS = ("0006_marks_and_numbers", "0007_thousands")
+
+
 def migrate(name: str) -> None:
-    migration = import_module("catalog.migrations.0006_marks_and_numbers")
-    getattr(migration, name)(None, SimpleNamespace(connection=connection))
+    """Undo or do again what migrations have changed."""
+    for migration in MIGRATIONS if name == "renew" else reversed(MIGRATIONS):
+        module = import_module(f"catalog.migrations.{migration}")
+        getattr(module, name)(None, SimpleNamespace(connection=connection))
 
 
 def number_found(asked: str) -> int:
@@ -68,6 +101,9 @@ def number_found(asked: str) -> int:
         ("SmartFit™ Easy Riser™", "riser"),
         ("Patch cable 0,5 m", "0.5"),
         ('Monitor 68.6 cm (27")', "27 inch"),
+        ("Power bank 20,000 mAh", "20000 mah"),
+        ("Drum for 12.000 pages", "12000 pages"),
+        ("Cartridge, yield 30,000*", "30000"),
     ],
 )
 def test_products_that_were_there_before_have_the_words_too(

@@ -40,6 +40,16 @@ def test_a_part_code_is_found_however_it_is_written(make_product: MakeProduct, t
     assert names(text)[0] == code.name
 
 
+@pytest.mark.parametrize("text", ["20000mah", "20,000 mAh", "20.000mah", "20000 mah power bank"])
+def test_thousands_are_found_however_they_are_written(make_product: MakeProduct, text: str) -> None:
+    written = ["Power bank 20,000mAh", "Power bank 20.000 mAh", "Power bank 20000 mAh", "Power bank 20000mAh"]
+    for name in written:
+        make_product(name)
+    make_product("Power bank 10,000 mAh, 20 W")
+    refresh_terms()
+    assert set(names(text)[: len(written)]) == set(written)
+
+
 @pytest.mark.parametrize("text", ["10m cable", "10-m cable", "cable 10M"])
 def test_the_parts_of_a_code_count_only_together(make_product: MakeProduct, text: str) -> None:
     apart = make_product("Cable, 3 m, SWV 10", short_description="Black")
