@@ -11,6 +11,8 @@ from catalog.lexical import LEXICAL_DIMENSIONS
 from search.scope import NOTHING, Condition, params_of
 
 PART_NUMBER_DOCUMENTS = 20
+# A number or a code tells apart what is alike in everything else, and vectors hardly see it (docs/relevance.md).
+NUMBER_WEIGHT = 2.0
 
 Weights = Mapping[int, float]  # of terms, by dimension
 Run = tuple[int, int]  # of a query's words: the first one, and the end
@@ -94,12 +96,13 @@ class Group:
         """How many products have it in one piece; where none has, how many match at most."""
         return documents_of([way for way in self.ways if len(way) == 1]) or self.documents
 
-    def idf(self, size: int) -> float:
-        """idf of the word, whichever way it is written, in a catalogue of `size` products.
+    def weight(self, size: int) -> float:
+        """What the word weighs: its idf, whichever way it is written, in a catalogue of `size` products.
 
         A word that has a common replacement is no more common for that; one that the catalogue lacks is as rare as it.
         """
-        return idf(documents_of([lexemes for lexemes, _ in self.alternatives]) or self.documents, size)
+        rarity = idf(documents_of([lexemes for lexemes, _ in self.alternatives]) or self.documents, size)
+        return rarity * (NUMBER_WEIGHT if any(map(str.isdigit, self.word)) else 1.0)
 
 
 def _any_sql(ways: Sequence[Sequence[Lexeme]]) -> str:

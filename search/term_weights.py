@@ -1,4 +1,4 @@
-"""What the words of a query weigh in BM25: their idf, and of ways to say the same the best one."""
+"""What the words of a query weigh in BM25: their idf, numbers more, and of ways to say the same the best one."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,8 +21,8 @@ def terms_of(
 
 
 def ceiling(groups: Sequence[Group], phrases: Sequence[Sequence[Lexeme]], size: int) -> float:
-    """The most that BM25 can give: no term weighs more than its idf times k1 + 1."""
-    total = sum(group.idf(size) for group in groups if group.ways)
+    """The most that BM25 can give: no term weighs more than it does in the query times k1 + 1."""
+    total = sum(group.weight(size) for group in groups if group.ways)
     total += sum(idf(lexeme.documents, size) for lexemes in phrases for lexeme in lexemes)
     return (K1 + 1) * total
 
@@ -51,7 +51,7 @@ def _choice(
         first, after = one.run
         if start <= first and after <= end:
             rest = _terms([*groups[start:first], *groups[after:end]], size)
-            share = sum(group.idf(size) for group in groups[first:after]) / len(one.lexemes)
+            share = sum(group.weight(size) for group in groups[first:after]) / len(one.lexemes)
             instead = _in_order({lexeme.dimension: share for lexeme in one.lexemes}, one.lexemes)
             ways.append(_with(rest, instead))
     return tuple(ways)
@@ -85,7 +85,7 @@ def _terms(groups: Sequence[Group], size: int) -> Terms:
 def _spelling(group: Group, lexemes: Sequence[Lexeme], weight: float, size: int) -> Terms:
     """One way to write a word: its parts share what the word weighs."""
     rarities = [max(idf(lexeme.documents, size), 1e-6) for lexeme in lexemes]
-    share = weight * group.idf(size) / sum(rarities)
+    share = weight * group.weight(size) / sum(rarities)
     weights: dict[int, float] = {}
     for lexeme, rarity in zip(lexemes, rarities, strict=True):
         weights[lexeme.dimension] = weights.get(lexeme.dimension, 0.0) + share * rarity

@@ -50,6 +50,14 @@ def test_thousands_are_found_however_they_are_written(make_product: MakeProduct,
     assert set(names(text)[: len(written)]) == set(written)
 
 
+@pytest.mark.parametrize("text", ["red 27 shelf", "red tn2110 shelf"])
+def test_a_number_weighs_more_than_a_word_that_is_as_rare(make_product: MakeProduct, text: str) -> None:
+    make_product(f"Shelf {text.split()[1]}")
+    make_product("Shelf red")  # of equals, the newer one is first
+    refresh_terms()
+    assert names(text) == [f"Shelf {text.split()[1]}", "Shelf red"]
+
+
 @pytest.mark.parametrize("text", ["10m cable", "10-m cable", "cable 10M"])
 def test_the_parts_of_a_code_count_only_together(make_product: MakeProduct, text: str) -> None:
     apart = make_product("Cable, 3 m, SWV 10", short_description="Black")
