@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import TypeVar
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from search.lexical_query import (
     documents_of,
     phrase_sql,
 )
+from search.measures import in_one_word
 from search.merchandising import book
 from search.merchandising.rules import Rulebook, text_key
 from search.merchandising.synonyms import Meaning, Synonyms
@@ -119,17 +121,19 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     Synonyms are those of `rulebook`, or those that staff have saved.
     """
     text = text.replace("\x00", " ").strip()
-    joined = ["".join(pair) for pair in zip(parsed.words, parsed.words[1:], strict=False)]
-    splits = {word: parts for word in parsed.words if (parts := split_code(word))}
-    pieces = [*parsed.words, *parsed.phrases, *parsed.excluded]
-    compounded = [part for piece in pieces for part in _parts(piece)]
-    analysis = Analysis([*pieces, *joined, *splits.values(), *compounded])
     synonyms = _synonyms(rulebook or book.current(), settings.SEARCH_CONFIG)
-    groups = [_group(word, splits.get(word), analysis) for word in parsed.words]
+    codes = _codes(parsed, text)
+    analysis = Analysis(_pieces(parsed))
+    meanings = synonyms.meanings(parsed.words, analysis.form)
+    # What staff say of words, they say of them as they are typed.
+    if not meanings and (words := in_one_word(parsed.words, analysis.lexemes)) != parsed.words:
+        parsed = replace(parsed, words=words)
+        analysis = Analysis(_pieces(parsed))
+    groups = [_group(word, analysis) for word in parsed.words]
     _add_parted(groups)
     size = catalogue_size()
-    written_together = _add_joined(groups, joined, analysis)
-    applied = _add_synonyms(groups, synonyms.meanings(parsed.words, analysis.form))
+    written_together = _add_joined(groups, _joined(parsed.words), analysis)
+    applied = _add_synonyms(groups, meanings)
     if parsed.ends_inside_a_word and groups:
         _complete(groups[-1], analysis, size)
     _forgive_typos(groups, size)
@@ -144,7 +148,7 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
         ceiling=ceiling(groups, phrases, size),
         size=size,
         text=text,
-        codes=_codes(parsed, text),
+        codes=codes,
         synonyms=tuple(applied),
     )
 
@@ -158,11 +162,24 @@ def _synonyms(rulebook: Rulebook, _config: str) -> Synonyms:
     return Synonyms(rulebook.synonyms, Analysis(words).form)
 
 
-def _group(word: str, split: str | None, analysis: Analysis) -> Group:
+def _pieces(parsed: ParsedText) -> list[str]:
+    """All that is looked up of a query."""
+    pieces = [*parsed.words, *parsed.phrases, *parsed.excluded]
+    splits = [parts for word in parsed.words if (parts := split_code(word))]
+    return [*pieces, *_joined(parsed.words), *splits, *(part for piece in pieces for part in _parts(piece))]
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Each word and the next one as one."""
+    return ["".join(pair) for pair in pairwise(words)]
+
+
+def _group(word: str, analysis: Analysis) -> Group:
     """One word with the ways to write it: as typed, without its separators, parted where letters meet digits."""
     group = Group(word)
     for lexemes in _ways(word, analysis):
         group.add(lexemes, 1.0)
+    split = split_code(word)
     # A part that is no word of the index, as the letter of "a6", would leave the number alone to stand for the code.
     if split and len(parts := analysis.lexemes(split)) == len(split.split()):
         group.add(parts, 1.0)

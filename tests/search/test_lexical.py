@@ -50,6 +50,43 @@ def test_thousands_are_found_however_they_are_written(make_product: MakeProduct,
     assert set(names(text)[: len(written)]) == set(written)
 
 
+@pytest.mark.parametrize("text", ["10 m hdmi", "10m hdmi", "hdmi 10 M"])
+def test_a_number_and_its_measure_count_only_together(make_product: MakeProduct, text: str) -> None:
+    cables = {make_product(f"HDMI cable 10m {colour}").name for colour in ("red", "blue", "white")}
+    cables.add(make_product("HDMI cable 10 m").name)
+    make_product("HDMI cable 1.5 m SWV4433/10")
+    make_product("HDMI cable 1.5 m")
+    refresh_terms()
+    assert set(names(text)) == cables
+
+
+def test_inches_belong_to_their_number(make_product: MakeProduct) -> None:
+    make_product('Monitor 225B/27 22"')
+    wide = make_product('Monitor 27"')
+    make_product('Monitor 22"')
+    refresh_terms()
+    assert names("27 inch monitor") == [wide.name]
+
+
+def test_a_number_is_no_measure_for_what_hardly_ever_stands_right_behind_it(
+    make_product: MakeProduct,
+) -> None:
+    make_product("Console 4pro")
+    other = make_product("Console 4 black")
+    make_product("Console 5 black")
+    refresh_terms()
+    assert names("console 4 pro") == ["Console 4pro", other.name]
+
+
+def test_what_staff_say_of_a_measure_holds_for_it_as_it_is_typed(make_product: MakeProduct) -> None:
+    for colour in ("red", "blue", "white"):
+        make_product(f"Cable 10m {colour}")
+    long = make_product("Extension")
+    Synonym.objects.create(term="10 m", means="extension")
+    refresh_terms()
+    assert long.name in names("10 m")
+
+
 @pytest.mark.parametrize("text", ["red 27 shelf", "red tn2110 shelf"])
 def test_a_number_weighs_more_than_a_word_that_is_as_rare(make_product: MakeProduct, text: str) -> None:
     make_product(f"Shelf {text.split()[1]}")
