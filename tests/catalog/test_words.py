@@ -79,6 +79,14 @@ def test_compounds_of_a_text(text: str, expected: str) -> None:
         assert set(cursor.fetchone()[0].split()) == set(expected.split())
 
 
+@pytest.mark.parametrize("text", ["1" + ",111" * 25_000, "1" + ".000" * 25_000, "for 20,000 pages " * 6_000])
+def test_the_numbers_of_a_long_text_do_not_take_minutes(text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '20s'")
+        cursor.execute("SELECT public.catalog_words(%s), public.catalog_compounds(%s)", [text, text])
+        assert all(found is not None for found in cursor.fetchone())
+
+
 MIGRATIONS = ("0006_marks_and_numbers", "0007_thousands")
 
 
