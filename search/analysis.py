@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
+from search.encoding import vocabulary
 from search.lexical_query import (
     AppliedSynonym,
     Group,
@@ -299,9 +300,12 @@ def _much_commoner(groups: Sequence[Group], size: int) -> dict[str, str]:
 
 
 def _found_for(words: Iterable[str], look_up: Callable[[list[str]], Mapping[str, Found]]) -> dict[str, Found]:
-    """What is looked up for words, which takes milliseconds; the same words are missing again and again."""
+    """What is looked up for words, which takes milliseconds; the same words are missing again and again.
+
+    What a word is taken for depends on the words that the model knows, too: none while it is being loaded.
+    """
     known = remembered()
-    keys = {word: (look_up, word) for word in words}
+    keys = {word: (look_up, vocabulary(), word) for word in words}
     if missing := [word for word, key in keys.items() if key not in known]:
         found = look_up(missing)
         known.update((keys[word], found.get(word)) for word in missing)

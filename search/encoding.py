@@ -312,6 +312,12 @@ def knows_word(word: str) -> bool:
     return loaded(model) and encoder_for(model).has_word(word)
 
 
+def vocabulary() -> int | None:
+    """The id of the model whose words `knows_word` knew last; None while it knew none. Asks the database nothing."""
+    _, model = _active
+    return model.pk if model is not None and loaded(model) else None
+
+
 def _this_process() -> QueryEncoder:
     global _encoder
     with _encoder_lock:

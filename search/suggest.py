@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 
+from search.encoding import vocabulary
 from search.models import Suggestion
 from search.spelling import corrections
 from search.statements import Kind, Select, fetch, fetch_together
@@ -106,7 +107,7 @@ def _key(text: str) -> str:
 def _corrected(key: str) -> str | None:
     """The key with the words that the catalogue lacks as it would spell them; None where none is likely."""
     known = remembered()
-    place = ("suggestions for", key)
+    place = ("suggestions for", vocabulary(), key)
     if place not in known:
         words = key.split()
         unknown = [word for (word,) in fetch(_UNKNOWN_SQL, (words, words[-1]))]

@@ -6,9 +6,12 @@ import pytest
 
 from catalog.models import Product
 from search import encoding
+from search.analysis import analyse
 from search.engine import search_products
+from search.parsing import parse
 from search.query import Mode, SearchQuery
 from search.spelling import corrected_text, edit_distance, parted
+from search.suggest import suggest
 from search.terms import refresh_terms
 
 MakeProduct = Callable[..., Product]
@@ -57,6 +60,22 @@ def test_a_word_that_the_model_knows_is_no_typo(make_product: MakeProduct) -> No
     encoding.warm_up()
     assert corrected_text(["compiler"]) is None
     assert corrected_text(["compitir"]) == "computer"
+
+
+@pytest.mark.usefixtures("steady")
+def test_what_was_a_typo_without_the_model_is_a_word_once_it_is_there(
+    make_product: MakeProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_product("Computer for the desk")
+    refresh_terms()
+    encoding.warm_up()
+    query = parse("desk compiler")
+    with monkeypatch.context() as patch:
+        patch.setattr(encoding, "loaded", lambda model: False)
+        assert any(group.corrections for group in analyse(query, "desk compiler").groups)
+        assert [found.text for found in suggest("compiler")] == ["computer", "Computer for the desk"]
+    assert not any(group.corrections for group in analyse(query, "desk compiler").groups)
+    assert suggest("compiler") == []
 
 
 def test_what_is_not_nearly_a_word_stays(catalogue: None) -> None:
