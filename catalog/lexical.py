@@ -9,6 +9,7 @@ tf' = sum over fields f of weight_f * tf_f / (1 - b_f + b_f * length_f / average
 tf' * (k1 + 1) / (k1 + tf'). Average lengths are constants, for an immutable function cannot look at other rows.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Func
@@ -59,6 +60,34 @@ _WITHOUT_THOUSANDS = (
     rf"'^\s*{_THOUSANDS}\s*$', '\1\2\3\4\5') ELSE folded END"
 )
 
+# What of a text is written otherwise as a word, before and after its marks become blanks; each with what it becomes.
+_BEFORE_MARKS = (
+    (r"(^|[^\w.,])\.(?=\d)", r"\10."),  # .5 m is 0.5 m
+    (r"([[:alpha:]])\(s\)(?![[:alpha:]])", r"\1s "),  # pc(s) are pieces, and no PC
+    (r"([[:alnum:]])\+(?=[[:alnum:]])", r"\1 plus "),  # DVD+R is no DVD-R
+    (r"(\d)(\"|”|''|’’|′′)", r"\1 inch "),
+    # 3.5in and 42-in, but neither 2-in-1 nor 4-in 1.
+    (r"(^|[^\w.,/-])(\d+(?:[.,/]\d+)?)(?:in\M(?!-\d)|-in\M(?!-| \d\M))", r"\1\2 inch "),
+    (r"(^|[^\d.,])([.,]?\d+),(\d{1,2})(?!\d|,\d)", r"\1\2.\3"),  # 0,5 m
+)
+_AFTER_MARKS = (
+    (r"(\d)\.0{1,2}(?![\d.])", r"\1"),  # 6.0 is 6
+    (r"([[:alpha:]][[:alnum:]]*)/", r"\1 "),  # the slash of SPZ6500/00 is within no number
+    (r"(^|[^\d./])[./]+|[./]{2,}|[./](?!\d)", r"\1 "),
+)
+
+
+def _replaced(text: str, rules: Iterable[tuple[str, str]]) -> str:
+    """SQL for a text after one replacement after the other."""
+    for pattern, replacement in rules:
+        quoted = pattern.replace("'", "''")
+        text = f"regexp_replace({text}, '{quoted}', '{replacement}', 'g')"
+    return text
+
+
+_MARKED = _replaced(_WITHOUT_THOUSANDS, _BEFORE_MARKS)
+_WORDS = _replaced(f"translate({_MARKED}, {_PUNCTUATION}, {_BLANKS})", _AFTER_MARKS)
+
 # How text becomes words, whatever their language.
 WORDS_SQL = rf"""
 CREATE OR REPLACE FUNCTION public.catalog_fold(input text) RETURNS text
@@ -73,32 +102,31 @@ $$;
 CREATE OR REPLACE FUNCTION public.catalog_words(folded text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     -- Words and numbers alone, for PostgreSQL's parser makes one token of a path or a host name and reads the
-    -- hyphen of a part code as a minus sign. Numbers keep what is inside them: 1.5 and 1,5, 1/2; 6.0 is 6. The
-    -- slash of SPZ6500/00 is within no number. What stands for inches says so. 20,000 mAh and 20.000 mAh are 20000 mAh.
-    SELECT regexp_replace(regexp_replace(translate(regexp_replace(regexp_replace({_WITHOUT_THOUSANDS},
-        '(\d)("|”|''''|’’|′′)', '\1 inch ', 'g'),
-        '(?<!\d|\d[,.])(\d+),(\d{{1,2}})(?!\d|,\d)', '\1.\2', 'g'), {_PUNCTUATION}, {_BLANKS}),
-        '(\d)\.0{{1,2}}(?![\d.])', '\1', 'g'),
-        '(?<!\d)[./]|[./](?!\d)|(?<=[[:alpha:]][[:alnum:]]*)/', ' ', 'g')
+    -- hyphen of a part code as a minus sign. Numbers keep what is inside them: 1.5 and 1,5, 1/2. What stands for inches
+    -- says so. 20,000 mAh and 20.000 mAh are 20000 mAh.
+    SELECT {_WORDS}
 $$;
 
 CREATE OR REPLACE FUNCTION public.catalog_compounds(folded text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
-    -- What is written with separators, once more without: TN-2110 is found as TN2110, wi-fi as wifi. Of what may be a
-    -- list as well as thousands (120,240), so is the number.
+    -- What is written with separators, once more without: TN-2110 is found as TN2110, wi-fi as wifi. SFP+, which is no
+    -- SFP, is sfpplus. Of what may be a list as well as thousands (120,240), the number.
     SELECT coalesce(string_agg(DISTINCT c.joined, ' '), '')
     FROM (SELECT {_WITHOUT_THOUSANDS} AS plain) AS t CROSS JOIN LATERAL (
         SELECT m[1] AS written, regexp_replace(m[1], '[-._/]', '', 'g') AS joined
         FROM regexp_matches(t.plain, '([[:alnum:]]+(?:[-._/][[:alnum:]]+)+)', 'g') AS m
         UNION ALL
+        SELECT m[1], replace(m[1], '+', 'plus')
+        FROM regexp_matches(t.plain, '([[:alnum:]]+\++)(?![[:alnum:]]|/?-)', 'g') AS m
+        UNION ALL
         SELECT m[1], replace(m[1], ',', '')
         FROM regexp_matches(t.plain, '(?:^|[^\w.,])([1-9]\d{{0,2}}(?:,\d{{3}}){{1,2}})(?![\d,]|\.\d)', 'g') AS m
     ) AS c
     WHERE length(c.joined) <= 40 AND CASE
-        WHEN c.written ~ ',' THEN true
+        WHEN c.written ~ '[,+]' THEN true
         WHEN c.joined ~ '^\d+$' THEN length(c.joined) >= 8 AND c.written !~ '[./]'
         WHEN c.joined ~ '\d' THEN c.written !~ '^[\d.]+[[:alpha:]]+$'
-        ELSE c.written ~ '^[[:alpha:]]+-[[:alpha:]]+$'
+        ELSE c.written ~ '^[[:alpha:]]+(?:-[[:alpha:]]+)+$'
     END
 $$;
 """
