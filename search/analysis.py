@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
+from search import measures, stop_words
 from search.encoding import vocabulary
 from search.lexical_query import (
     AppliedSynonym,
@@ -20,7 +21,6 @@ from search.lexical_query import (
     documents_of,
     phrase_sql,
 )
-from search.measures import in_one_word
 from search.merchandising import book
 from search.merchandising.rules import Rulebook, text_key
 from search.merchandising.synonyms import Meaning, Synonyms
@@ -36,6 +36,7 @@ RARE_AGAINST_COMPLETION = 0.02
 MAX_COMPLETIONS = 8
 COMPLETION_WEIGHT = 0.5
 TYPO_WEIGHT = 0.8
+REST_WEIGHT = 0.5  # of what stop words leave of a word that the catalogue writes as one
 # A word that has so few products against another one, a typo away, is a typo in these too.
 RARE_AGAINST_COMMONER = 0.02
 MAX_WORDS_WITH_TYPOS = 3
@@ -127,7 +128,7 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     analysis = Analysis(_pieces(parsed))
     meanings = synonyms.meanings(parsed.words, analysis.form)
     # What staff say of words, they say of them as they are typed.
-    if not meanings and (words := in_one_word(parsed.words, analysis.lexemes)) != parsed.words:
+    if not meanings and (words := _in_one_word(parsed.words, analysis)) != parsed.words:
         parsed = replace(parsed, words=words)
         analysis = Analysis(_pieces(parsed))
     groups = [_group(word, analysis) for word in parsed.words]
@@ -167,7 +168,10 @@ def _pieces(parsed: ParsedText) -> list[str]:
     """All that is looked up of a query."""
     pieces = [*parsed.words, *parsed.phrases, *parsed.excluded]
     splits = [parts for word in parsed.words if (parts := split_code(word))]
-    return [*pieces, *_joined(parsed.words), *splits, *(part for piece in pieces for part in _parts(piece))]
+    names = [name for word in parsed.words for name in measures.by_all_names(word)]
+    in_one = ["".join(word.split()) for word in parsed.words]
+    runs = ["".join(run) for run in stop_words.runs(parsed.words)]
+    return [*pieces, *in_one, *runs, *splits, *names, *(part for piece in pieces for part in _parts(piece))]
 
 
 def _joined(words: Sequence[str]) -> list[str]:
@@ -175,27 +179,41 @@ def _joined(words: Sequence[str]) -> list[str]:
     return ["".join(pair) for pair in pairwise(words)]
 
 
+def _in_one_word(words: Sequence[str], analysis: Analysis) -> tuple[str, ...]:
+    """Words of a query, those that make one thing as one: a number and its measure, and what has a stop word in it."""
+    return measures.in_one_word(stop_words.in_one_word(words, analysis.lexemes), analysis.lexemes)
+
+
 def _group(word: str, analysis: Analysis) -> Group:
     """One word with the ways to write it: as typed, without its separators, parted where letters meet digits."""
     group = Group(word)
+    if " " in word:  # what has a stop word in it
+        group.add(analysis.lexemes("".join(word.split())), 1.0)
+        rest = analysis.lexemes(word)
+        if not all(lexeme.is_number for lexeme in rest):  # a 2 and a 1 stand anywhere
+            group.add(rest, 1.0 if len(rest) > 1 else REST_WEIGHT)
+        return group
     for lexemes in _ways(word, analysis):
         group.add(lexemes, 1.0)
     split = split_code(word)
     # A part that is no word of the index, as the letter of "a6", would leave the number alone to stand for the code.
     if split and len(parts := analysis.lexemes(split)) == len(split.split()):
         group.add(parts, 1.0)
+    for name in measures.by_all_names(word):
+        if all(one.documents for one in analysis.lexemes(name)):
+            group.add(analysis.lexemes(name), 1.0)
     return group
 
 
 def _ways(piece: str, analysis: Analysis) -> list[list[Lexeme]]:
     """What is written with separators in the index: word by word, and without them.
 
-    Of `post-it`, only `post` is left word by word, for the other part is a stop word: where products have `postit`,
-    that is another word.
+    Of `post-it`, only `post` is left word by word, for the other part is a stop word, and of `SFP+` only `sfp`: where
+    products have `postit`, or `sfpplus`, that is another word.
     """
     compounds = analysis.compounds(piece)
     is_known = any(one.documents for one in compounds)
-    if is_known and not all(analysis.lexemes(part) for part in _parts(piece)):
+    if is_known and (piece.endswith("+") or not all(analysis.lexemes(part) for part in _parts(piece))):
         return [[one] for one in compounds]
     return [analysis.lexemes(piece), *([one] for one in compounds)]
 

@@ -1,6 +1,7 @@
 """A query in the terms of the full-text index: its words, the ways to write them, and what they weigh."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
@@ -13,6 +14,7 @@ from search.scope import NOTHING, Condition, params_of
 PART_NUMBER_DOCUMENTS = 20
 # A number or a code tells apart what is alike in everything else, and vectors hardly see it (docs/relevance.md).
 NUMBER_WEIGHT = 2.0
+_NUMBER = re.compile(r"\d[\d.,/]*")
 
 Weights = Mapping[int, float]  # of terms, by dimension
 Run = tuple[int, int]  # of a query's words: the first one, and the end
@@ -27,6 +29,11 @@ class Lexeme:
     documents: int
     has_best: bool = False  # so common that the products in which it weighs most are known
     gap: int = 1  # so many words after the lexeme before it: 2 where a stop word stands between them
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number alone; such a one stands beside anything."""
+        return _NUMBER.fullmatch(self.text) is not None
 
     @property
     def quoted(self) -> str:

@@ -60,12 +60,32 @@ def test_a_number_and_its_measure_count_only_together(make_product: MakeProduct,
     assert set(names(text)) == cables
 
 
-def test_inches_belong_to_their_number(make_product: MakeProduct) -> None:
+@pytest.mark.parametrize(
+    "text", ["27 inch monitor", "27in monitor", "27-in monitor", "monitor 27 in", '27" monitor']
+)
+def test_inches_belong_to_their_number(make_product: MakeProduct, text: str) -> None:
     make_product('Monitor 225B/27 22"')
     wide = make_product('Monitor 27"')
     make_product('Monitor 22"')
     refresh_terms()
-    assert names("27 inch monitor") == [wide.name]
+    assert names(text) == [wide.name]
+
+
+@pytest.mark.parametrize("text", ["9v battery", "9 volt battery", "9 volts battery", "battery 9 V"])
+def test_a_measure_is_found_by_each_name_of_its_unit(make_product: MakeProduct, text: str) -> None:
+    written = {make_product(name).name for name in ("Battery 9V", "Battery 9 V", "Battery 9-volt")}
+    make_product("Battery of 12 V with 9 cells")
+    for number in range(3):
+        make_product(f"Clock {number}, 9V")
+    refresh_terms()
+    assert set(names(text)[: len(written)]) == written
+
+
+def test_a_measure_that_nothing_has_is_no_number_by_itself(make_product: MakeProduct) -> None:
+    make_product("Cable with 10 pins, 3 meter")
+    plain = make_product("Cable")
+    refresh_terms()
+    assert names("10 meter cable")[0] == plain.name
 
 
 def test_a_number_is_no_measure_for_what_hardly_ever_stands_right_behind_it(
@@ -231,6 +251,64 @@ def test_what_stop_words_leave_of_a_compound_is_no_way_to_write_it(make_product:
     assert set(names("sheets bulb -a-100")) == {letter.name}
     assert set(names("inserter notes -post-it")) == {post.name}
     assert names("built-in") == [spaced.name]  # no product has it in one piece
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("2 in 1 tablet", "Tablet, hybrid (2-in-1)"),
+        ("all in one", "Printer, all-in-one"),
+        ("i pad sleeve", "Sleeve for iPad"),
+        ("so dimm", "Memory SO-DIMM"),
+        ("plug and play hub", "Hub, plug-and-play"),
+    ],
+)
+def test_a_word_with_a_stop_word_in_it_is_found_however_it_is_written(
+    make_product: MakeProduct, text: str, name: str
+) -> None:
+    things = (
+        "Tablet, hybrid (2-in-1)",
+        "Printer, all-in-one",
+        "Sleeve for iPad",
+        "Memory SO-DIMM",
+        "Hub, plug-and-play",
+    )
+    for thing in things:
+        for number in range(3):
+            make_product(f"{thing} no {number}")
+    for other in (
+        "Tablet 2 USB, 1 HDMI",
+        "Printer, one tray",
+        "Sleeve with pad",
+        "Memory DIMM",
+        "Hub to play, one plug",
+    ):
+        make_product(other)
+    refresh_terms()
+    assert [found.rpartition(" no ")[0] for found in names(text)[:3]] == [name] * 3
+
+
+def test_a_stop_word_and_a_word_are_another_one_only_where_that_is_no_chance(
+    make_product: MakeProduct,
+) -> None:
+    for number in range(3):
+        make_product(f"APC strip {number}")
+    make_product("Fan for the PC")
+    refresh_terms()
+    assert names("fan for a pc") == ["Fan for the PC"]
+
+
+def test_a_plus_makes_another_word(make_product: MakeProduct) -> None:
+    names_of = ("Module SFP+", "Module SFP", "Disc DVD+R", "Disc DVD-R", "Burner DVD+/-RW", "Phone S10")
+    for name in names_of:
+        make_product(name)
+    refresh_terms()
+    assert names("sfp+ module")[0] == names("sfp plus module")[0] == "Module SFP+"
+    assert names("sfp+") == ["Module SFP+"]
+    assert names("dvd+r") == ["Disc DVD+R"]
+    assert names("dvd-r") == ["Disc DVD-R"]
+    assert names("dvd-rw") == ["Burner DVD+/-RW"]
+    assert names("s10+") == ["Phone S10"]  # no product has the plus
 
 
 def test_stop_words_keep_their_places_in_phrases(make_product: MakeProduct) -> None:
