@@ -129,6 +129,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
         ELSE c.written ~ '^[[:alpha:]]+(?:-[[:alpha:]]+)+$'
     END
 $$;
+
+CREATE OR REPLACE FUNCTION public.catalog_key(input text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    -- Text as it is compared letter by letter: words in lower case with one blank between them, and no plus.
+    SELECT btrim(regexp_replace(
+        lower(public.catalog_words(replace(public.catalog_fold(input), '+', ' '))), '\s+', ' ', 'g'))
+$$;
 """
 
 
@@ -172,12 +179,6 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     -- How text becomes lexemes, in products and in queries alike.
     SELECT to_tsvector({config}, public.catalog_words(f.folded) || ' ' || public.catalog_compounds(f.folded))
     FROM (SELECT public.catalog_fold(input) AS folded) AS f
-$$;
-
-CREATE OR REPLACE FUNCTION public.catalog_key(input text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
-    -- Text as it is compared letter by letter: words in lower case with one blank between them.
-    SELECT btrim(regexp_replace(lower(public.catalog_words(public.catalog_fold(input))), '\s+', ' ', 'g'))
 $$;
 
 CREATE OR REPLACE FUNCTION public.catalog_search_vector(

@@ -167,9 +167,9 @@ def _synonyms(rulebook: Rulebook, _config: str) -> Synonyms:
 def _pieces(parsed: ParsedText) -> list[str]:
     """All that is looked up of a query."""
     pieces = [*parsed.words, *parsed.phrases, *parsed.excluded]
-    splits = [parts for word in parsed.words if (parts := split_code(word))]
-    names = [name for word in parsed.words for name in measures.by_all_names(word)]
     in_one = ["".join(word.split()) for word in parsed.words]
+    splits = [parts for word in in_one if (parts := split_code(word))]
+    names = [name for word in in_one for name in measures.by_all_names(word)]
     runs = ["".join(run) for run in stop_words.runs(parsed.words)]
     return [*pieces, *in_one, *runs, *splits, *names, *(part for piece in pieces for part in _parts(piece))]
 
@@ -187,19 +187,20 @@ def _in_one_word(words: Sequence[str], analysis: Analysis) -> tuple[str, ...]:
 def _group(word: str, analysis: Analysis) -> Group:
     """One word with the ways to write it: as typed, without its separators, parted where letters meet digits."""
     group = Group(word)
-    if " " in word:  # what has a stop word in it
-        group.add(analysis.lexemes("".join(word.split())), 1.0)
+    in_one = "".join(word.split())
+    if in_one != word and not measures.is_measure(word):  # what has a stop word in it
+        group.add(analysis.lexemes(in_one), 1.0)
         rest = analysis.lexemes(word)
         if not all(lexeme.is_number for lexeme in rest):  # a 2 and a 1 stand anywhere
             group.add(rest, 1.0 if len(rest) > 1 else REST_WEIGHT)
         return group
-    for lexemes in _ways(word, analysis):
+    for lexemes in _ways(in_one, analysis):
         group.add(lexemes, 1.0)
-    split = split_code(word)
+    split = split_code(in_one)
     # A part that is no word of the index, as the letter of "a6", would leave the number alone to stand for the code.
     if split and len(parts := analysis.lexemes(split)) == len(split.split()):
         group.add(parts, 1.0)
-    for name in measures.by_all_names(word):
+    for name in measures.by_all_names(in_one):
         if all(one.documents for one in analysis.lexemes(name)):
             group.add(analysis.lexemes(name), 1.0)
     return group

@@ -24,7 +24,7 @@ _NAMES = {
     "ft": ("foot", "feet"),
     "kg": ("kilogram", "kilo"),
     "g": ("gram",),
-    "lb": ("pound",),
+    "lb": ("pound", "lbs"),
     "l": ("liter", "litre"),
     "ml": ("milliliter", "millilitre"),
     "v": ("volt",),
@@ -38,11 +38,11 @@ _NAMES = {
 }
 _SYMBOL_OF = {name: symbol for symbol, names in _NAMES.items() for name in names}
 _NUMBER = re.compile(r"\d[\d.,/]*")
-_MEASURE = re.compile(rf"({_NUMBER.pattern})([^\W\d_]+)")
+_MEASURE = re.compile(rf"({_NUMBER.pattern}) ?([^\W\d_]+)")
 
 
 def in_one_word(words: Sequence[str], lexemes: Callable[[str], Sequence[Lexeme]]) -> tuple[str, ...]:
-    """Words of a query with each number and its measure in one, as far as the catalogue writes them so.
+    """Words of a query, each number and its measure as one with a blank in it, as far as the catalogue has them so.
 
     `lexemes` are those of a piece of text in the index: it is asked for each word, and for two that stand side by side.
     """
@@ -50,10 +50,15 @@ def in_one_word(words: Sequence[str], lexemes: Callable[[str], Sequence[Lexeme]]
     for word, after in zip(words, (*words[1:], ""), strict=False):
         measure = INCH if word.lower() == _INCHES and not after[:1].isdigit() else word
         if found and _is_measure(found[-1], measure, lexemes):
-            found[-1] += measure
+            found[-1] += f" {measure}"
         else:
             found.append(word)
     return tuple(found)
+
+
+def is_measure(word: str) -> bool:
+    """Whether a word is a number and what may be a unit, with a blank between them or none."""
+    return _MEASURE.fullmatch(word) is not None
 
 
 def by_all_names(word: str) -> list[str]:

@@ -55,8 +55,8 @@ def suggest(text: str, limit: int = 8) -> list[Completion]:
     """Completions of a growing query, best first, no text twice; never raises on any text.
 
     Categories and brands come before phrases, each kind by how many products it stands for; products come last. What
-    begins with the query comes before what has its words elsewhere. Where nothing has them, the words are completed
-    as the catalogue would spell them.
+    begins with the query comes before what has its words elsewhere. Where nothing has them, two words are completed as
+    one, and else the words as the catalogue would spell them.
     """
     limit = max(0, min(limit, MAX_SUGGESTIONS))
     text = text[:MAX_PREFIX_LENGTH].replace("\x00", " ").strip()
@@ -64,6 +64,9 @@ def suggest(text: str, limit: int = 8) -> list[Completion]:
     if not key or not limit:
         return []
     found = _complete(key, text, limit)
+    if not found and key.count(" ") == 1:
+        in_one = key.replace(" ", "")
+        found = _complete(in_one, in_one, limit)
     if not found and (corrected := _corrected(key)):
         found = _complete(corrected, corrected, limit)
     return found

@@ -72,8 +72,8 @@ def products_with_sku(text: str, limit: int) -> list[NamedProduct]:
 def completed_by(key: str, products: Collection[NamedProduct], limit: int) -> list[str]:
     """The key with its last word completed as many of the products' names do, most frequent first.
 
-    Only by words that are suggested by themselves, and where most of the names have them apart from the words before:
-    next to each other they are a phrase, or the fragment of one.
+    Only by words that are suggested by themselves, as one of those before has to be: of “all in”, neither is. And where
+    most of the names have them apart from the words before: next to each other they are a phrase, or a fragment of one.
     """
     *earlier, last = key.split()
     if not earlier:
@@ -90,7 +90,9 @@ def completed_by(key: str, products: Collection[NamedProduct], limit: int) -> li
     ranked = sorted(
         (-count, word) for word, count in apart.items() if count >= least and count > together[word]
     )
-    known = _suggested_words([word for _, word in ranked])
+    known = _suggested_words([*earlier, *(word for _, word in ranked)]) if ranked else set()
+    if known.isdisjoint(earlier):
+        return []
     return [f"{before} {word}" for _, word in ranked if word in known][:limit]
 
 
@@ -100,8 +102,6 @@ def begins_with(text: str) -> str:
 
 
 def _suggested_words(words: Collection[str]) -> set[str]:
-    if not words:
-        return set()
     rows = fetch(_WORDS_SQL, (Suggestion.Kind.PHRASE.value, Suggestion.Kind.BRAND.value, list(words)))
     return {word for (word,) in rows}
 

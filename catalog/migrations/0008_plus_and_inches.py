@@ -41,6 +41,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
         ELSE c.written ~ '^[[:alpha:]]+-[[:alpha:]]+$'
     END
 $$;
+
+CREATE OR REPLACE FUNCTION public.catalog_key(input text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    -- Text as it is compared letter by letter: words in lower case with one blank between them.
+    SELECT btrim(regexp_replace(lower(public.catalog_words(public.catalog_fold(input))), '\s+', ' ', 'g'))
+$$;
 """
 
 

@@ -17,10 +17,10 @@ MakeProduct = Callable[..., Product]
 
 
 def words(text: str) -> str:
-    """The words of a text, with one blank between them."""
+    """The words of a text in lower case, with one blank between them."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT public.catalog_key(%s)", [text])
-        return cursor.fetchone()[0]
+        cursor.execute("SELECT public.catalog_words(public.catalog_fold(%s))", [text])
+        return " ".join(cursor.fetchone()[0].lower().split())
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,12 @@ def test_compounds_of_a_text(text: str, expected: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT public.catalog_compounds(%s)", [text])
         assert set(cursor.fetchone()[0].split()) == set(expected.split())
+
+
+def test_texts_are_compared_without_the_word_for_a_plus() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT public.catalog_key(%s)", ["  DVD+R,  Galaxy Buds+ "])
+        assert cursor.fetchone()[0] == "dvd r galaxy buds"
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,14 @@ def test_a_measure_is_found_by_each_name_of_its_unit(make_product: MakeProduct, 
     assert set(names(text)[: len(written)]) == written
 
 
+def test_an_explanation_names_a_measure_as_it_was_typed(make_product: MakeProduct) -> None:
+    make_product("Battery 9V")
+    refresh_terms()
+    (hit,) = search_products(SearchQuery("9 volt battery", mode=Mode.KEYWORD, explain=True)).hits
+    assert hit.explanation is not None
+    assert hit.explanation["matched_terms"] == ["9 volt", "battery"]
+
+
 def test_a_measure_that_nothing_has_is_no_number_by_itself(make_product: MakeProduct) -> None:
     make_product("Cable with 10 pins, 3 meter")
     plain = make_product("Cable")

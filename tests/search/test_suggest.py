@@ -124,6 +124,22 @@ def test_a_stop_word_completes_nothing(make_product: MakeProduct) -> None:
     assert texts("wireless w") == []
 
 
+@pytest.mark.parametrize("query", ["all i", "with i", "2 i"])
+def test_nothing_completes_what_is_no_word_by_itself(make_product: MakeProduct, query: str) -> None:
+    things = ("scanner", "camera", "plotter")
+    make_products(make_product, *(f"Inkjet {thing} with all cables, 2 m" for thing in things))
+    refresh_terms()
+    assert texts("cables i") == ["cables inkjet"]
+    assert texts(query) == []
+
+
+def test_two_words_are_completed_as_one_where_nothing_has_them(make_product: MakeProduct) -> None:
+    make_products(make_product, "iPad sleeve", "iPad stand", "Stand for a mat", "Format converter")
+    refresh_terms()
+    assert texts("i pa") == texts("ipa") != []
+    assert texts("for mat", "product") == ["Stand for a mat"]
+
+
 def test_products_have_all_words_in_name_or_brand(make_product: MakeProduct) -> None:
     make_products(make_product, "Latitude 7490 notebook", "Latitude dock", brand="Dell")
     refresh_terms()
