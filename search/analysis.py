@@ -11,6 +11,7 @@ from django.conf import settings
 
 from search import measures, stop_words
 from search.encoding import vocabulary
+from search.english import other_spelling
 from search.lexical_query import (
     AppliedSynonym,
     Group,
@@ -133,6 +134,7 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
         analysis = Analysis(_pieces(parsed))
     groups = [_group(word, analysis) for word in parsed.words]
     _add_parted(groups)
+    _add_other_names(groups, analysis)
     size = catalogue_size()
     written_together = _add_joined(groups, _joined(parsed.words), analysis)
     applied = _add_synonyms(groups, meanings)
@@ -169,7 +171,7 @@ def _pieces(parsed: ParsedText) -> list[str]:
     pieces = [*parsed.words, *parsed.phrases, *parsed.excluded]
     in_one = ["".join(word.split()) for word in parsed.words]
     splits = [parts for word in in_one if (parts := split_code(word))]
-    names = [name for word in in_one for name in measures.by_all_names(word)]
+    names = [name for word in (*in_one, *parsed.excluded) for name in _other_names(word)]
     runs = ["".join(run) for run in stop_words.runs(parsed.words)]
     return [*pieces, *in_one, *runs, *splits, *names, *(part for piece in pieces for part in _parts(piece))]
 
@@ -200,10 +202,21 @@ def _group(word: str, analysis: Analysis) -> Group:
     # A part that is no word of the index, as the letter of "a6", would leave the number alone to stand for the code.
     if split and len(parts := analysis.lexemes(split)) == len(split.split()):
         group.add(parts, 1.0)
-    for name in measures.by_all_names(in_one):
-        if all(one.documents for one in analysis.lexemes(name)):
-            group.add(analysis.lexemes(name), 1.0)
     return group
+
+
+def _add_other_names(groups: Sequence[Group], analysis: Analysis) -> None:
+    """Let measures stand for those in the same unit by another name, and words for how they are spelt elsewhere."""
+    for group in groups:
+        for name in _other_names("".join(group.word.split())):
+            if all(one.documents for one in analysis.lexemes(name)):
+                group.add(analysis.lexemes(name), 1.0)
+
+
+def _other_names(word: str) -> list[str]:
+    """What a word is as well: a measure with its unit by another name, or a word as it is spelt elsewhere."""
+    spelling = other_spelling(word)
+    return measures.by_all_names(word) or ([spelling] if spelling else [])
 
 
 def _ways(piece: str, analysis: Analysis) -> list[list[Lexeme]]:
@@ -333,7 +346,8 @@ def _found_for(words: Iterable[str], look_up: Callable[[list[str]], Mapping[str,
 
 def _excluded_sql(piece: str, analysis: Analysis) -> str:
     """What is not wanted, in every way it is written in the index."""
-    return " | ".join(f"({phrase_sql(lexemes)})" for lexemes in _ways(piece, analysis) if lexemes)
+    ways = [*_ways(piece, analysis), *(analysis.lexemes(name) for name in _other_names(piece))]
+    return " | ".join(f"({phrase_sql(lexemes)})" for lexemes in ways if lexemes)
 
 
 def _codes(parsed: ParsedText, text: str) -> tuple[str, ...]:

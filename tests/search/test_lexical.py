@@ -81,6 +81,26 @@ def test_a_measure_is_found_by_each_name_of_its_unit(make_product: MakeProduct, 
     assert set(names(text)[: len(written)]) == written
 
 
+@pytest.mark.parametrize("text", ["grey fibre cable", "gray fiber cable", "cable fibre gray"])
+def test_words_are_found_as_they_are_spelt_on_either_side_of_the_atlantic(
+    make_product: MakeProduct, text: str
+) -> None:
+    written = {make_product(name).name for name in ("Fibre cable, grey", "Fiber cable, gray")}
+    make_product("Audio cable, white")
+    refresh_terms()
+    found = search_products(SearchQuery(text, mode=Mode.KEYWORD)).hits
+    assert {hit.fields["name"] for hit in found[:2]} == written
+    assert found[0].score == found[1].score
+
+
+def test_what_is_excluded_is_so_by_all_its_names(make_product: MakeProduct) -> None:
+    for name in ("Cable, grey", "Cable, gray", "Cable 9V", "Cable 9 volt"):
+        make_product(name)
+    white = make_product("Cable, white")
+    refresh_terms()
+    assert names("cable -gray -9v") == names("cable -grey -9volt") == [white.name]
+
+
 def test_an_explanation_names_a_measure_as_it_was_typed(make_product: MakeProduct) -> None:
     make_product("Battery 9V")
     refresh_terms()
