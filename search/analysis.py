@@ -128,10 +128,10 @@ def analyse(parsed: ParsedText, text: str, rulebook: Rulebook | None = None) -> 
     codes = _codes(parsed, text)
     analysis = Analysis(_pieces(parsed))
     meanings = synonyms.meanings(parsed.words, analysis.form)
-    # What staff say of words, they say of them as they are typed.
-    if not meanings and (words := _in_one_word(parsed.words, analysis)) != parsed.words:
+    if (words := _in_one_word(parsed.words, meanings, analysis)) != parsed.words:
         parsed = replace(parsed, words=words)
         analysis = Analysis(_pieces(parsed))
+        meanings = synonyms.meanings(words, analysis.form)
     groups = [_group(word, analysis) for word in parsed.words]
     _add_parted(groups)
     _add_other_names(groups, analysis)
@@ -181,9 +181,18 @@ def _joined(words: Sequence[str]) -> list[str]:
     return ["".join(pair) for pair in pairwise(words)]
 
 
-def _in_one_word(words: Sequence[str], analysis: Analysis) -> tuple[str, ...]:
-    """Words of a query, those that make one thing as one: a number and its measure, and what has a stop word in it."""
-    return measures.in_one_word(stop_words.in_one_word(words, analysis.lexemes), analysis.lexemes)
+def _in_one_word(words: Sequence[str], meanings: Iterable[Run], analysis: Analysis) -> tuple[str, ...]:
+    """Words of a query, those that make one thing as one: a number and its measure, and what has a stop word in it.
+
+    Those that have meanings stay: what staff say of words, they say of them as they are typed.
+    """
+    found: list[str] = []
+    start = 0
+    for first, end in [*sorted(meanings), (len(words), len(words))]:
+        between = stop_words.in_one_word(words[start:first], analysis.lexemes)
+        found += [*measures.in_one_word(between, analysis.lexemes), *words[max(start, first) : end]]
+        start = max(start, end)
+    return tuple(found)
 
 
 def _group(word: str, analysis: Analysis) -> Group:

@@ -135,6 +135,17 @@ def test_what_staff_say_of_a_measure_holds_for_it_as_it_is_typed(make_product: M
     assert long.name in names("10 m")
 
 
+def test_a_synonym_leaves_the_measures_beside_it_alone(make_product: MakeProduct) -> None:
+    make_product('Television 225B/27 22"')
+    wide = make_product('Television 27"')
+    make_product('Television 22"')
+    Synonym.objects.create(term="telly", means="television")
+    Synonym.objects.create(term="flat telly", means="television")
+    refresh_terms()
+    for text in ("27 in telly", "flat telly 27 inch", "telly 27 inch telly"):
+        assert names(text) == [wide.name]
+
+
 @pytest.mark.parametrize("text", ["red 27 shelf", "red tn2110 shelf"])
 def test_a_number_weighs_more_than_a_word_that_is_as_rare(make_product: MakeProduct, text: str) -> None:
     make_product(f"Shelf {text.split()[1]}")
