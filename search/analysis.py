@@ -171,8 +171,9 @@ def _pieces(parsed: ParsedText) -> list[str]:
     pieces = [*parsed.words, *parsed.phrases, *parsed.excluded]
     in_one = ["".join(word.split()) for word in parsed.words]
     splits = [parts for word in in_one if (parts := split_code(word))]
-    names = [name for word in (*in_one, *parsed.excluded) for name in _other_names(word)]
     runs = ["".join(run) for run in stop_words.runs(parsed.words)]
+    names = [name for word in (*in_one, *parsed.excluded) for name in _other_names(word)]
+    names += [name for run in runs for name in measures.by_all_names(run)]
     return [*pieces, *in_one, *runs, *splits, *names, *(part for piece in pieces for part in _parts(piece))]
 
 
@@ -219,7 +220,7 @@ def _add_other_names(groups: Sequence[Group], analysis: Analysis) -> None:
     for group in groups:
         for name in _other_names("".join(group.word.split())):
             if all(one.documents for one in analysis.lexemes(name)):
-                group.add(analysis.lexemes(name), 1.0)
+                group.add_other_name(analysis.lexemes(name))
 
 
 def _other_names(word: str) -> list[str]:

@@ -52,6 +52,8 @@ class Group:
     replacements: list[list[Lexeme]] = field(default_factory=list)
     # Those of the alternatives that are another word of the catalogue, which is likely to be meant, with that word.
     corrections: list[tuple[list[Lexeme], str]] = field(default_factory=list)
+    # Those of the alternatives that are what is typed by another name. It is no more common for that.
+    other_names: list[list[Lexeme]] = field(default_factory=list)
 
     def add(self, lexemes: list[Lexeme], weight: float) -> None:
         """Let these lexemes, next to each other, stand for the word too."""
@@ -64,6 +66,12 @@ class Group:
         if lexemes and lexemes not in self.ways:
             self.corrections.append((lexemes, word))
             self.add(lexemes, weight)
+
+    def add_other_name(self, lexemes: list[Lexeme]) -> None:
+        """Let these lexemes, which say the same by another name, stand for the word too."""
+        if lexemes and lexemes not in self.ways:
+            self.other_names.append(lexemes)
+            self.add(lexemes, 1.0)
 
     def add_replacement(self, lexemes: list[Lexeme]) -> None:
         """Let these lexemes, next to each other, stand instead of the word, or of it and its neighbours."""
@@ -108,7 +116,8 @@ class Group:
 
         A word that has a common replacement is no more common for that; one that the catalogue lacks is as rare as it.
         """
-        rarity = idf(documents_of([lexemes for lexemes, _ in self.alternatives]) or self.documents, size)
+        typed = [lexemes for lexemes, _ in self.alternatives if lexemes not in self.other_names]
+        rarity = idf(documents_of(typed) or self.documents, size)
         return rarity * (NUMBER_WEIGHT if any(map(str.isdigit, self.word)) else 1.0)
 
 

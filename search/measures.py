@@ -1,10 +1,11 @@
-"""Numbers and what they measure: `10 m` is what `10m` is, and what `10 metres` are.
+"""Numbers and what they measure: `10 m` is what `10m` is, and what `10 metres` and `1000 cm` are.
 
 Such a number counts only with its measure. Else a cable of 1.5 m that has a 10 in its model's name would be as good.
 """
 
 import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from search.lexical_query import Lexeme, documents_of
 
@@ -36,8 +37,22 @@ _NAMES = {
     "gb": ("gigabyte", "gig"),
     "tb": ("terabyte",),
 }
+# So many of the other unit are one of the first.
+_FACTORS = (
+    ("m", "cm", 100),
+    ("m", "mm", 1000),
+    ("cm", "mm", 10),
+    ("kg", "g", 1000),
+    ("l", "ml", 1000),
+    ("kw", "w", 1000),
+    ("tb", "gb", 1000),
+    ("gb", "mb", 1024),
+)
+# What is less, or takes more decimals, is said in smaller units.
+_LEAST, _DECIMALS = Decimal("0.1"), 2
 _SYMBOL_OF = {name: symbol for symbol, names in _NAMES.items() for name in names}
 _NUMBER = re.compile(r"\d[\d.,/]*")
+_PLAIN_NUMBER = re.compile(r"\d{1,6}(?:[.,]\d{1,2})?")
 _MEASURE = re.compile(rf"({_NUMBER.pattern}) ?([^\W\d_]+)")
 
 
@@ -62,14 +77,32 @@ def is_measure(word: str) -> bool:
 
 
 def by_all_names(word: str) -> list[str]:
-    """A measure by all names of its unit: `10m`, `10 m`, `10 meter`, `10 metre`; of any other word none."""
+    """A measure by all names of its unit, and in others; of any other word none.
+
+    Of `50cm`: `50cm`, `50 cm`, `50 centimeter`, `50 centimetre`, `0.5m`, `0.5 m`, `500mm` and `500 mm`.
+    """
     if not (measure := _MEASURE.fullmatch(word)):
         return []
     number, unit = measure.groups()
     symbol = _symbol(unit)
     if symbol not in _NAMES:
         return []
-    return [number + symbol, *(f"{number} {name}" for name in (symbol, *_NAMES[symbol]))]
+    others = [way for pair in _in_other_units(number, symbol) for way in ("".join(pair), " ".join(pair))]
+    return [number + symbol, *(f"{number} {name}" for name in (symbol, *_NAMES[symbol])), *others]
+
+
+def _in_other_units(number: str, symbol: str) -> list[tuple[str, str]]:
+    """A measure as a number of each other unit in which somebody would say it."""
+    if not _PLAIN_NUMBER.fullmatch(number):
+        return []
+    amount = Decimal(number.replace(",", "."))
+    amounts = [(amount * factor, small) for big, small, factor in _FACTORS if symbol == big]
+    amounts += [(amount / factor, big) for big, small, factor in _FACTORS if symbol == small]
+    return [
+        (f"{found.normalize():f}", unit)
+        for found, unit in amounts
+        if found >= _LEAST and found == round(found, _DECIMALS)
+    ]
 
 
 def _symbol(unit: str) -> str:
@@ -80,9 +113,10 @@ def _symbol(unit: str) -> str:
 def _is_measure(number: str, word: str, lexemes: Callable[[str], Sequence[Lexeme]]) -> bool:
     if not (_NUMBER.fullmatch(number) and word.isalpha()):
         return False
-    if word.lower() == INCH or _symbol(word) != word.lower():
+    symbol = _symbol(word)
+    if symbol == INCH or (symbol in _NAMES and len(word) > 1):  # a single letter may be anything
         return True
-    alone, together = lexemes(number), lexemes(number + word)
-    if not alone or len(together) != 1:
-        return False
-    return documents_of([together]) >= max(LEAST_DOCUMENTS, LEAST_SHARE * documents_of([alone]))
+    alone = lexemes(number)
+    together = [lexemes(name) for name in by_all_names(number + word) or [number + word]]
+    documents = documents_of([found for found in together if len(found) == 1])
+    return bool(alone) and documents >= max(LEAST_DOCUMENTS, LEAST_SHARE * documents_of([alone]))

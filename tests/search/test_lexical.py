@@ -109,6 +109,25 @@ def test_an_explanation_names_a_measure_as_it_was_typed(make_product: MakeProduc
     assert hit.explanation["matched_terms"] == ["9 volt", "battery"]
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("1tb drive", ["Drive 1TB", "Drive 1000 GB", "Drive 1 TB"]),
+        ("drive 1000 gb", ["Drive 1TB", "Drive 1000 GB", "Drive 1 TB"]),
+        ("50cm cable", ["Cable 0.5m", "Cable 0,5 m", "Cable 500 mm"]),
+        ("cable 1.5m", ["Cable 150 cm", "Cable 1500mm", "Cable 1.5m"]),
+        ("jug 0,5l", ["Jug 500ml", "Jug 500 ml", "Jug 0.5 l"]),
+    ],
+)
+def test_a_measure_is_found_in_other_units(make_product: MakeProduct, text: str, written: list[str]) -> None:
+    for name in written:
+        make_product(name)
+    for name in ("Drive 1.5 TB", "Drive 100 GB", "Cable 5 m", "Cable 0.15 m", "Jug 5 l", "Jug 50 ml"):
+        make_product(name)
+    refresh_terms()
+    assert set(names(text)[:3]) == set(written)
+
+
 def test_a_measure_that_nothing_has_is_no_number_by_itself(make_product: MakeProduct) -> None:
     make_product("Cable with 10 pins, 3 meter")
     plain = make_product("Cable")
