@@ -1,6 +1,7 @@
 """The keyword leg."""
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from django.db import connection
@@ -152,6 +153,35 @@ def test_what_staff_say_of_a_measure_holds_for_it_as_it_is_typed(make_product: M
     Synonym.objects.create(term="10 m", means="extension")
     refresh_terms()
     assert long.name in names("10 m")
+
+
+@pytest.mark.parametrize("between", [" ", ""])
+def test_however_words_are_put_together_they_are_a_query(make_product: MakeProduct, between: str) -> None:
+    numbers, units = ["1/4", "10.5", "3,5", "2", "1"], ["inch", "in", "m", "volt", "mm"]
+    words = [
+        *numbers,
+        *units,
+        "to",
+        "a",
+        "all",
+        "i",
+        "pad",
+        "so",
+        "dimm",
+        "sfp+",
+        "dvd+r",
+        "post-it",
+        "grey",
+        "+",
+    ]
+    texts = [between.join(pair) for pair in product(words, words)]
+    texts += [between.join(run) for run in product(numbers, ["in"], numbers)]
+    for _ in range(3):  # so that all of it is known, also in one word
+        make_product("Thing", description=" ".join(map("".join, product(words, words))))
+        make_product("Thing", description=" ".join(texts))
+    refresh_terms()
+    for text in texts:
+        scored(analyse(parse(text), text))
 
 
 def test_a_synonym_leaves_the_measures_beside_it_alone(make_product: MakeProduct) -> None:
