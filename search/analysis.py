@@ -174,8 +174,8 @@ def _pieces(parsed: ParsedText) -> list[str]:
     runs = ["".join(run) for run in stop_words.runs(parsed.words)]
     names = [name for word in (*in_one, *parsed.excluded) for name in _other_names(word)]
     names += [name for run in runs for name in measures.by_all_names(run)]
-    parts = [part for piece in (*pieces, *in_one) for part in _parts(piece)]
-    return [*pieces, *in_one, *runs, *splits, *names, *parts]
+    parted = [part for piece in (*pieces, *in_one) for part in _parts(piece)]
+    return [*pieces, *in_one, *runs, *splits, *names, *parted]
 
 
 def _joined(words: Sequence[str]) -> list[str]:

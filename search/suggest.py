@@ -27,13 +27,13 @@ SPARE = 50
 
 _KEY_SQL = "SELECT public.catalog_key(%s)"
 
-# Words that begin no word of the catalogue; all but the last must be words of it themselves.
+# Words that begin no word of the catalogue; all but the growing ones must be words of it themselves.
 _UNKNOWN_SQL = """
 SELECT q.word FROM unnest(%s::text[]) AS q(word)
 WHERE NOT EXISTS (
     SELECT FROM search_word AS w
     WHERE w.word ~>=~ q.word AND w.word ~<~ (q.word || chr(1114111))  -- the last character there is
-    AND (q.word = %s OR w.word = q.word)
+    AND (q.word = ANY(%s::text[]) OR w.word = q.word)
 )
 """
 
@@ -64,11 +64,8 @@ def suggest(text: str, limit: int = 8) -> list[Completion]:
     if not key or not limit:
         return []
     found = _complete(key, text, limit)
-    if not found and key.count(" ") == 1:
-        in_one = key.replace(" ", "")
-        found = _complete(in_one, in_one, limit)
-    if not found and (corrected := _corrected(key)):
-        found = _complete(corrected, corrected, limit)
+    if not found and (meant := _meant(key)):
+        found = _complete(meant, meant, limit)
     return found
 
 
@@ -107,15 +104,21 @@ def _key(text: str) -> str:
     return key
 
 
-def _corrected(key: str) -> str | None:
-    """The key with the words that the catalogue lacks as it would spell them; None where none is likely."""
+def _meant(key: str) -> str | None:
+    """Two words as the one that they begin, or the key's unknown words as the catalogue would spell them.
+
+    None where neither is likely.
+    """
     known = remembered()
     place = ("suggestions for", vocabulary(), key)
     if place not in known:
         words = key.split()
-        unknown = [word for (word,) in fetch(_UNKNOWN_SQL, (words, words[-1]))]
-        likely = corrections(unknown)
-        known[place] = " ".join(likely.get(word, word) for word in words) if likely else None
+        in_one = ["".join(words)] if len(words) == 2 else []
+        growing = [words[-1], *in_one]
+        unknown = [word for (word,) in fetch(_UNKNOWN_SQL, ([*words, *in_one], growing))]
+        likely = corrections([word for word in unknown if word not in in_one])
+        corrected = " ".join(likely.get(word, word) for word in words) if likely else None
+        known[place] = next((word for word in in_one if word not in unknown), corrected)
     found: str | None = known[place]
     return found
 
