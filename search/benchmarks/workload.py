@@ -12,7 +12,7 @@ from django.db import connection
 from catalog.models import Category
 from catalog.synthetic import KINDS
 from embeddings.models import EmbeddingModel
-from search.analysis import Analysis
+from search.lexemes import Analysis
 from search.models import Word
 from search.scope import Scope
 
