@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from config import tethered
 from embeddings.encoders import load_encoder
 from embeddings.model_files import PACKAGED_MODEL
+from search.merchandising import usage
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PASSWORD = "open sesame"
@@ -103,6 +104,13 @@ def phone(open_page: Any) -> Page:
 def _patient(settings: Any) -> None:
     """Two suites at once may keep the model busy for a second; what is shown then is tested elsewhere."""
     settings.SEARCH_ENCODE_DEADLINE_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _leave_nothing_to_be_written() -> Iterator[None]:
+    """What a test counted would be written during the next one, which may not touch the database."""
+    yield
+    usage.forget()
 
 
 def log_in(page: Page, name: str, address: str = "/admin/") -> None:
