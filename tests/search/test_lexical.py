@@ -157,23 +157,8 @@ def test_what_staff_say_of_a_measure_holds_for_it_as_it_is_typed(make_product: M
 
 @pytest.mark.parametrize("between", [" ", ""])
 def test_however_words_are_put_together_they_are_a_query(make_product: MakeProduct, between: str) -> None:
-    numbers, units = ["1/4", "10.5", "3,5", "2", "1"], ["inch", "in", "m", "volt", "mm"]
-    words = [
-        *numbers,
-        *units,
-        "to",
-        "a",
-        "all",
-        "i",
-        "pad",
-        "so",
-        "dimm",
-        "sfp+",
-        "dvd+r",
-        "post-it",
-        "grey",
-        "+",
-    ]
+    numbers = ["1/4", "10.5", "2"]
+    words = [*numbers, "inch", "in", "volt", "a", "pad", "sfp+", "post-it"]
     texts = [between.join(pair) for pair in product(words, words)]
     texts += [between.join(run) for run in product(numbers, ["in"], numbers)]
     for _ in range(3):  # so that all of it is known, also in one word
