@@ -14,7 +14,7 @@ LEAST_DOCUMENTS = 3
 LEAST_SHARE = 0.003
 # Marks of inches are this word, with a blank before it.
 INCH = "inch"
-# Behind a number these are inches too, unless another number follows: 2 in 1.
+# Behind a number these may be inches too, unless another number follows (2 in 1), or may not: boots 10 in black.
 _INCHES = "in"
 # What catalogues abbreviate, and what people who do not may call it; with an s or without.
 _NAMES = {
@@ -65,10 +65,15 @@ def in_one_word(words: Sequence[str], lexemes: Callable[[str], Sequence[Lexeme]]
     for word, after in zip(words, (*words[1:], ""), strict=False):
         measure = INCH if word.lower() == _INCHES and not after[:1].isdigit() else word
         if found and _is_measure(found[-1], measure, lexemes):
-            found[-1] += f" {measure}"
+            found[-1] += f" {word}"
         else:
             found.append(word)
     return tuple(found)
+
+
+def may_be_alone(word: str) -> bool:
+    """Whether the number of a measure may be meant by itself, for what follows is a word of its own."""
+    return word.lower().endswith(f" {_INCHES}")
 
 
 def is_measure(word: str) -> bool:

@@ -59,6 +59,8 @@ def group(word: str, analysis: Analysis) -> Group:
         return found
     for lexemes in ways(in_one, analysis):
         found.add(lexemes, 1.0)
+    if measures.may_be_alone(word):
+        found.add(analysis.lexemes(word), REST_WEIGHT)
     split = split_code(in_one)
     # A part that is no word of the index, as the letter of "a6", would leave the number alone to stand for the code.
     if split and len(parts := analysis.lexemes(split)) == len(split.split()):

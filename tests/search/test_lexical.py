@@ -61,15 +61,23 @@ def test_a_number_and_its_measure_count_only_together(make_product: MakeProduct,
     assert set(names(text)) == cables
 
 
-@pytest.mark.parametrize(
-    "text", ["27 inch monitor", "27in monitor", "27-in monitor", "monitor 27 in", '27" monitor']
-)
+@pytest.mark.parametrize("text", ["27 inch monitor", "27in monitor", "27-in monitor", '27" monitor'])
 def test_inches_belong_to_their_number(make_product: MakeProduct, text: str) -> None:
     make_product('Monitor 225B/27 22"')
     wide = make_product('Monitor 27"')
     make_product('Monitor 22"')
     refresh_terms()
     assert names(text) == [wide.name]
+
+
+def test_in_behind_a_number_may_be_inches(make_product: MakeProduct) -> None:
+    wide = make_product('Monitor 27"')
+    make_product("Monitor 27 black")
+    boots = make_product("Boots 10 black")
+    make_product("Boots 9 black")
+    refresh_terms()
+    assert names("monitor 27 in")[0] == names("27 in monitor")[0] == wide.name
+    assert names("boots 10 in black")[0] == boots.name
 
 
 @pytest.mark.parametrize("text", ["9v battery", "9 volt battery", "9 volts battery", "battery 9 V"])
@@ -176,7 +184,7 @@ def test_a_synonym_leaves_the_measures_beside_it_alone(make_product: MakeProduct
     Synonym.objects.create(term="telly", means="television")
     Synonym.objects.create(term="flat telly", means="television")
     refresh_terms()
-    for text in ("27 in telly", "flat telly 27 inch", "telly 27 inch telly"):
+    for text in ("27-in telly", "27 inch telly", "flat telly 27 inch", "telly 27 inch telly"):
         assert names(text) == [wide.name]
 
 
