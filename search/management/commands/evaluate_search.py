@@ -48,15 +48,14 @@ class Command(RichCommand):
         self._worst(evaluated)
 
     def _figures(self, evaluated: dict[str, Evaluated]) -> None:
-        table = Table(title="Relevance")
+        figures = {mode: result.figures() for mode, result in evaluated.items()}
+        queries = max(int(one["queries"]) for one in figures.values())  # the same ones in each mode
+        table = Table(title=f"Relevance over {queries} queries")
         table.add_column("Mode")
         for measure in relevance.MEASURES:
             table.add_column(measure, justify="right")
-        table.add_column("Queries", justify="right")
-        for mode, result in evaluated.items():
-            figures = result.figures()
-            cells = [f"{figures[measure]:.3f}" for measure in relevance.MEASURES]
-            table.add_row(mode, *cells, str(figures["queries"]))
+        for mode, one in figures.items():
+            table.add_row(mode, *(f"{one[measure]:.3f}" for measure in relevance.MEASURES))
         self.console.print(table)
 
     def _comparisons(self, comparisons: list[dict[str, Any]]) -> None:
