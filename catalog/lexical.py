@@ -72,6 +72,8 @@ _BEFORE_MARKS = (
 )
 _AFTER_MARKS = (
     (r"(\d)\.0{1,2}(?![\d.])", r"\1"),  # 6.0 is 6
+    # 2.40 GHz is 2.4 GHz; but 10.10, which may be a version, is itself.
+    (r"(?i)(\d\.[1-9])0(?= ?(?:[gm]hz|[cm]?m|k?g|[km]?v|[km]?a|k?wh?|m?l)\M)", r"\1"),
     (r"([[:alpha:]][[:alnum:]]*)/", r"\1 "),  # the slash of SPZ6500/00 is within no number
     (r"(^|[^\d./])[./]+|[./]{2,}|[./](?!\d)", r"\1 "),
 )
