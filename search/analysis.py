@@ -1,4 +1,4 @@
-"""From the visitor's words to the lexemes of the index, with their document frequencies, in one statement."""
+"""From the visitor's words to the lexemes of the index, with their document frequencies."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

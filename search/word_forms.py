@@ -72,8 +72,10 @@ def ways(piece: str, analysis: Analysis) -> list[list[Lexeme]]:
     """What is written with separators in the index: word by word, and without them.
 
     Of `post-it`, only `post` is left word by word, for the other part is a stop word, and of `SFP+` only `sfp`: where
-    products have `postit`, or `sfpplus`, that is another word.
+    products have `postit`, or `sfpplus`, that is another word. A phrase is all of its words.
     """
+    if re.search(r"\s", piece):
+        return [analysis.lexemes(piece)]
     compounds = analysis.compounds(piece)
     is_known = any(one.documents for one in compounds)
     if is_known and (piece.endswith("+") or not all(analysis.lexemes(part) for part in _parts(piece))):

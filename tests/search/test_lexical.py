@@ -392,6 +392,21 @@ def test_a_plus_makes_another_word(make_product: MakeProduct) -> None:
     assert names("s10+") == ["Phone S10"]  # no product has the plus
 
 
+def test_a_phrase_that_ends_with_a_plus_is_all_of_its_words(make_product: MakeProduct) -> None:
+    for name in ("Lumo SFP+ module", "Nordwind SFP+ module", "Lumo SFP module"):
+        make_product(name)
+    refresh_terms()
+    assert set(names('"lumo sfp+"')) == {"Lumo SFP+ module", "Lumo SFP module"}
+    assert names('module -"lumo sfp+"') == ["Nordwind SFP+ module"]
+
+
+def test_an_excluded_phrase_leaves_what_has_only_the_code_in_it(make_product: MakeProduct) -> None:
+    make_product("Brother TN-2110 toner")
+    other = make_product("Toner that fits like TN-2110")
+    refresh_terms()
+    assert names('toner -"brother tn-2110"') == [other.name]
+
+
 def test_stop_words_keep_their_places_in_phrases(make_product: MakeProduct) -> None:
     injector = make_product("Injector for Power over Ethernet")
     make_product("Power lead and Ethernet lead")
