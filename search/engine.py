@@ -37,6 +37,7 @@ from search.spelling import corrected_text
 from search.stopwatch import Stopwatch
 from search.trace import note_stage, stage, tracing
 from search.turns import turns
+from search.unmatched import unmatched_words
 from search.vectors import VectorSpace
 
 __all__ = ["ranking_of", "search_batch", "search_products", "similar_products"]
@@ -223,6 +224,7 @@ def _answer(query: SearchQuery, parsed: ParsedText, encoded: _Encoding, watch: S
             lexical = analyse(parsed, corrected, rulebook)
             (encoded,) = _encodings([(query, parsed)])
         encoded.begin()
+        unmatched = unmatched_words(lexical)
         if not parsed.wanted:
             page = browse.page_of(query, scope, lexical, rules)
         else:
@@ -233,6 +235,8 @@ def _answer(query: SearchQuery, parsed: ParsedText, encoded: _Encoding, watch: S
         page,
         degraded=degraded,
         corrected=corrected,
+        unmatched=unmatched,
+        matches_no_word=bool(unmatched) and {group.word for group in lexical.groups} <= set(unmatched),
         timings_ms=watch.read(),
         page=query.page,
         page_size=query.page_size,

@@ -47,4 +47,6 @@ class SearchResult:
     page_size: int = 20
     rule_ids: tuple[int, ...] = ()  # staff's rules that were for this query
     synonym_ids: tuple[int, ...] = ()  # staff's synonyms that its words met
+    unmatched: tuple[str, ...] = ()  # words of the query that no product of the shop has
+    matches_no_word: bool = False  # they are all of its words
     trace: Trace | None = None  # where an explanation was asked

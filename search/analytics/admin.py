@@ -1,6 +1,6 @@
 """The analytics in the admin: an overview, and lists of queries that want a look."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from embeddings.admin_base import PageAdmin
-from search.admin_links import links, targets_for
+from search.admin_links import Target, links, targets_for
 from search.analytics.models import SearchLog
 from search.analytics.overview import overview
 from search.analytics.periods import DEFAULT_PERIOD, PERIODS, Period
@@ -24,13 +24,14 @@ OVERVIEW = "overview"
 
 @dataclass(frozen=True)
 class Report:
-    """A list of queries."""
+    """A list of queries, or of words in them."""
 
     key: str
     title: str
     about: str
     empty: str
-    queries: Callable[[SearchLogQuerySet], Any]
+    rows: Callable[[SearchLogQuerySet], Any]
+    subject: str = "normalized"  # the column that says what each row is about
 
 
 REPORTS = {
@@ -50,6 +51,15 @@ REPORTS = {
             "searched for under filters may well exist without them.",
             "Every search has found something in this time.",
             lambda searches: searches.without_results(),
+        ),
+        Report(
+            "unknown-words",
+            "Unknown words",
+            "Words of searches that no product had, whatever was found by meaning or by other words: what you do not "
+            "sell, or call something else, for which a synonym helps.",
+            "Every word that was searched for is in some product.",
+            lambda searches: searches.unmatched_words(),
+            "word",
         ),
         Report(
             "low-click-rate",
@@ -94,12 +104,12 @@ class SearchLogAdmin(PageAdmin):
         if (report := REPORTS.get(key)) is None:
             raise Http404
         targets = targets_for(request.user)
-        rows = report.queries(SearchLog.objects.since(period.start()))[:SHOWN]
+        rows = report.rows(SearchLog.objects.since(period.start()))[:SHOWN]
         context = {
             "key": key,
             "report": report,
             "most": SHOWN,
-            "rows": [row | {"links": links(targets, row["normalized"])} for row in rows],
+            "rows": [_with_links(row, row[report.subject], targets) for row in rows],
         }
         return self._page(request, "report", period, context)
 
@@ -125,3 +135,7 @@ class SearchLogAdmin(PageAdmin):
             **context,
         }
         return TemplateResponse(request, f"admin/search/analytics/{template}.html", context)
+
+
+def _with_links(row: dict[str, Any], subject: str, targets: Sequence[tuple[Target, str]]) -> dict[str, Any]:
+    return row | {"subject": subject, "links": links(targets, subject)}

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _EMAIL = re.compile(r"[^\s@<>\"',;()]+@[^\s@<>\"',;()]+")
 # Digits that at most two separators part, not inside a word: `CX-1234567890` and `4x100` are part codes and sizes.
@@ -24,6 +25,17 @@ def masked(text: str) -> str:
 def normalized(text: str) -> str:
     """The text as reports group it: upper and lower case, and spaces, make no difference."""
     return " ".join(text.lower().split())
+
+
+def visible(words: Iterable[str], text: str) -> list[str]:
+    """Those of some words that a masked text still shows, as reports group them; a part of what is masked is not.
+
+    >>> visible(["Drill", "170", "1234567"], "drill [number]")
+    ['drill']
+    """
+    shown = f" {normalized(text)} "
+    grouped = (normalized(unicodedata.normalize("NFKC", word)) for word in words)
+    return list(dict.fromkeys(word for word in grouped if f" {word} " in shown))
 
 
 def _mask_number(match: re.Match[str]) -> str:

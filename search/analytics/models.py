@@ -1,5 +1,6 @@
 """What is remembered of searches. Nothing of who searched: no address, no session, no user."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -31,6 +32,12 @@ class SearchLog(models.Model):
     latency_ms = models.FloatField()
     degraded = models.BooleanField(default=False)
     corrected = models.CharField(max_length=MAX_TEXT, blank=True, default="")
+    unmatched = ArrayField(
+        models.CharField(max_length=MAX_TEXT),
+        default=list,
+        db_default=[],
+        help_text="Words of it that no product has.",
+    )
     source = models.CharField(max_length=10, choices=Source)
     created_at = models.DateTimeField()
     # Whether there is an event. It could be derived; a join of a million searches with theirs takes a second.

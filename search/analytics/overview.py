@@ -20,6 +20,7 @@ class Figures:
     at: datetime
     searches: int = 0
     found_nothing: int = 0
+    unmatched: int = 0
     clicks: int = 0
     degraded: int = 0
     total_ms: float = 0.0
@@ -32,6 +33,11 @@ class Figures:
     def nothing_rate(self) -> float | None:
         """Share of searches that found nothing."""
         return self.share(self.found_nothing)
+
+    @property
+    def unmatched_rate(self) -> float | None:
+        """Share of searches with a word that no product has."""
+        return self.share(self.unmatched)
 
     @property
     def click_rate(self) -> float | None:
@@ -74,6 +80,7 @@ def _figures(at: datetime, row: dict[str, Any] | None) -> Figures:
         at,
         row["searches"],
         row["found_nothing"],
+        row["unmatched"],
         row["clicks"],
         row["degraded"],
         row["average_ms"] * row["searches"],
@@ -85,6 +92,7 @@ def _sum(steps: Sequence[Figures]) -> Figures:
         steps[0].at,
         sum(step.searches for step in steps),
         sum(step.found_nothing for step in steps),
+        sum(step.unmatched for step in steps),
         sum(step.clicks for step in steps),
         sum(step.degraded for step in steps),
         sum(step.total_ms for step in steps),

@@ -164,6 +164,7 @@ def record_search(
                 latency_ms=result.timings_ms.get("total", 0.0),
                 degraded=result.degraded,
                 corrected=result.corrected,
+                unmatched=result.unmatched,
                 source=source.value,
                 at=timezone.now(),
             )

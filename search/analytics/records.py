@@ -10,12 +10,14 @@ import orjson
 from django.db import connection, transaction
 from django.db.models import Count
 
-from search.analytics.masking import masked, normalized
+from search.analytics.masking import masked, normalized, visible
 from search.analytics.models import MAX_TEXT, SearchEvent, SearchLog
 from search.query import Filters, SearchQuery
 
 # One search can hardly be followed by more; whoever sends more than these is no customer.
 MAX_EVENTS = 100
+# Of a query's words that no product has, so many are kept.
+MAX_UNMATCHED = 10
 _MAX_SMALL = 32_767
 
 
@@ -29,6 +31,7 @@ class SearchRecord:
     latency_ms: float
     degraded: bool
     corrected: str | None
+    unmatched: tuple[str, ...]
     source: str
     at: datetime
 
@@ -46,6 +49,7 @@ class SearchRecord:
             "latency_ms": self.latency_ms,
             "degraded": self.degraded,
             "corrected": masked(self.corrected or "")[:MAX_TEXT],
+            "unmatched": [word[:MAX_TEXT] for word in visible(self.unmatched, text)][:MAX_UNMATCHED],
             "source": self.source,
             "created_at": self.at,
             "clicked": False,

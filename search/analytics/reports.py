@@ -10,6 +10,7 @@ from typing import Any, Self
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
     Avg,
+    CharField,
     Count,
     DateTimeField,
     F,
@@ -17,6 +18,7 @@ from django.db.models import (
     Func,
     IntegerField,
     Max,
+    Min,
     Q,
     QuerySet,
     Value,
@@ -41,7 +43,8 @@ class SearchLogQuerySet(QuerySet[Any]):
 
     def trend(self, times: Sequence[datetime]) -> Any:
         """Figures by the steps that begin at `times`, oldest first: {"step" (from 1), "searches", "found_nothing",
-        "clicks", "degraded", "average_ms"}; none for steps without a search."""
+        "unmatched" (with a word that no product had), "clicks", "degraded", "average_ms"}; none for steps without a
+        search."""
         # Where each falls among the times is found in half the time that date_trunc takes in a time zone.
         starts = Value(list(times), ArrayField(DateTimeField()))
         step = Func("created_at", starts, function="width_bucket", output_field=IntegerField())
@@ -53,6 +56,7 @@ class SearchLogQuerySet(QuerySet[Any]):
             .annotate(
                 searches=Count("*"),
                 found_nothing=Count("pk", filter=Q(total=0)),
+                unmatched=Count("pk", filter=~Q(unmatched=[])),
                 clicks=Count("pk", filter=Q(clicked=True)),
                 degraded=Count("pk", filter=Q(degraded=True)),
                 average_ms=Avg("latency_ms"),
@@ -80,6 +84,19 @@ class SearchLogQuerySet(QuerySet[Any]):
             .by_query()
             .annotate(filtered=Count("pk", filter=~Q(filters={})), last_at=Max("created_at"))
             .order_by("-searches", "normalized")
+        )
+
+    def unmatched_words(self) -> Any:
+        """Words that no product had, by how often they were searched for: `word`, `query` (one that it was in),
+        `clicks` and `click_rate` (0..1), and `last_at`."""
+        return (
+            self.exclude(unmatched=[])
+            .annotate(word=Func("unmatched", function="unnest", output_field=CharField()))
+            .order_by()
+            .values("word")
+            .annotate(searches=Count("*"), query=Min("normalized"), last_at=Max("created_at"), clicks=_CLICKS)
+            .annotate(click_rate=_CLICK_RATE)
+            .order_by("-searches", "word")
         )
 
     def low_click_rate(self) -> Any:

@@ -101,7 +101,13 @@ _HIT = {
 _SEARCH_ID = "AZqz2o5heVyP3Zk3m9Wc1w.1vMRfY.2oHn0Jb3o0bSr7Qm4mYQ5cNf1JvXk2r8ZtqkWf9dE0s"
 _SEARCH = {
     "search_id": _SEARCH_ID,
-    "query": {"text": "drill for concrete", "mode": "hybrid", "degraded": False, "corrected": None},
+    "query": {
+        "text": "drill for concrete",
+        "mode": "hybrid",
+        "degraded": False,
+        "corrected": None,
+        "unmatched": [],
+    },
     "total": 1,
     "total_relation": "exact",
     "page": 1,

@@ -27,6 +27,7 @@ def envelope(
             "mode": result.mode.value,
             "degraded": result.degraded,
             "corrected": result.corrected,
+            "unmatched": result.unmatched,
         },
         "total": result.total,
         "total_relation": result.total_relation,

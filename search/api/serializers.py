@@ -117,6 +117,9 @@ class QuerySerializer(serializers.Serializer[Any]):
         help_text="The model could not be used; the answer comes from keywords."
     )
     corrected = serializers.CharField(allow_null=True, help_text="The spelling that was searched instead.")
+    unmatched = serializers.ListField(
+        child=serializers.CharField(), help_text="Words that no product of the shop has."
+    )
 
 
 class TimingsSerializer(serializers.Serializer[Any]):

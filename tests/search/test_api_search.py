@@ -74,6 +74,7 @@ def test_the_envelope(client: Client, shop: None) -> None:
         "mode": "hybrid",
         "degraded": False,
         "corrected": None,
+        "unmatched": [],
     }
     assert skus(body)[0] == "hammer"
     assert body["results"][0].keys() == HIT_FIELDS

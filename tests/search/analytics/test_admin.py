@@ -87,13 +87,17 @@ def test_a_report_says_what_is_to_be_said(login: Any, make_search: Any) -> None:
     for _ in range(5):
         make_search("Telly", total=0)
         make_search("<b>drill</b>", latency_ms=1234.5)
+    make_search("Noctua <i>", unmatched=["noctua", "<i>"])
     make_search("turned the page", page=2)
     client = login("Viewer")
     overview = text(client.get(PAGE))
-    assert '<strong id="analytics-searches">10</strong>' in overview
-    assert '<strong id="analytics-nothing">50 %</strong>' in overview
+    assert '<strong id="analytics-searches">11</strong>' in overview
+    assert '<strong id="analytics-nothing">45 %</strong>' in overview
+    assert '<strong id="analytics-unmatched">9.1 %</strong>' in overview
     nothing = text(client.get(f"{PAGE}without-results/"))
     assert "telly" in nothing and "drill" not in nothing
+    unknown = text(client.get(f"{PAGE}unknown-words/"))
+    assert "noctua" in unknown and "noctua &lt;i&gt;" in unknown and "telly" not in unknown
     slow = text(client.get(f"{PAGE}slowest/"))
     assert "&lt;b&gt;drill&lt;/b&gt;" in slow and "1,234 ms" in slow
     low = text(client.get(f"{PAGE}low-click-rate/"))
@@ -133,6 +137,13 @@ def test_a_query_leads_to_a_synonym_for_who_may_add_one(login: Any, make_search:
     assert parse_qs(urlsplit(url).query) == {"term": ['17" t&v']}
     form = client.get(url).context["adminform"].form
     assert form.initial["term"] == '17" t&v'
+
+
+def test_a_word_leads_to_a_synonym_of_it(login: Any, make_search: Any) -> None:
+    make_search("noctua fan", unmatched=["noctua"])
+    response = login("Merchandiser").get(f"{PAGE}unknown-words/")
+    (address,) = leads(response, "Add a synonym")
+    assert address == "/admin/search/synonym/add/?term=noctua"
 
 
 def test_a_query_leads_only_where_one_may_go(login: Any, make_search: Any) -> None:

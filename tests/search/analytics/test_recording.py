@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 
 from search.analytics import ids, recording, records
 from search.analytics.recording import Recorder
-from search.analytics.records import SearchRecord
+from search.analytics.records import MAX_UNMATCHED, SearchRecord
 from search.models import SearchLog
 from search.query import Mode, SearchQuery
 from search.results import SearchResult
@@ -30,7 +30,9 @@ def dropped() -> float:
 
 
 def record(text: str = "drill", **query: Any) -> SearchRecord:
-    return SearchRecord(ids.new_id(), SearchQuery(text, **query), 1, 2.0, False, None, "api", timezone.now())
+    return SearchRecord(
+        ids.new_id(), SearchQuery(text, **query), 1, 2.0, False, None, (), "api", timezone.now()
+    )
 
 
 def test_a_search_is_written_with_what_it_was_and_nothing_of_who_asked(
@@ -50,7 +52,7 @@ def test_a_search_is_written_with_what_it_was_and_nothing_of_who_asked(
     assert row.latency_ms == answer.json()["timings_ms"]["total"]
     assert {field.name for field in SearchLog._meta.fields} == {
         "id", "text", "normalized", "mode", "filters", "page", "total", "latency_ms", "degraded", "corrected",
-        "source", "created_at", "clicked",
+        "unmatched", "source", "created_at", "clicked",
     }  # fmt: skip
 
 
@@ -63,6 +65,31 @@ def test_personal_texts_are_masked_in_every_column(
     row = SearchLog.objects.get()
     assert (row.text, row.normalized) == ("[e-mail]", "[e-mail]")
     assert row.filters == {"brands": ["call [number]"]}
+
+
+def test_words_that_no_product_has_are_kept_unless_they_are_masked(
+    client: Client, recorder: Recorder, make_product: Any
+) -> None:
+    make_product("Hammer drill")
+    for text in ("Noctua drill", "qcall +49 170 1234567 Jane@example.com drillx", "drill", "x" * 300):
+        client.get(API, {"q": text, "mode": "keyword"})
+    recorder.flush()
+    found = dict(SearchLog.objects.values_list("text", "unmatched"))
+    assert found == {
+        "Noctua drill": ["noctua"],
+        "qcall [number] [e-mail] drillx": ["qcall", "drillx"],
+        "drill": [],
+        "x" * 200: ["x" * 200],
+    }
+
+
+def test_of_a_long_query_so_many_words_are_kept(
+    client: Client, recorder: Recorder, make_product: Any
+) -> None:
+    make_product("Hammer drill")
+    client.get(API, {"q": " ".join(f"xq{number}" for number in range(30)), "mode": "keyword"})
+    recorder.flush()
+    assert len(SearchLog.objects.get().unmatched) == MAX_UNMATCHED
 
 
 def test_every_answer_of_a_batch_has_an_id_of_its_own(

@@ -41,6 +41,7 @@ def searches(now: datetime, settings: Any) -> list[SearchLog]:
             total=0 if chance.random() < 0.2 else chance.randint(1, 99),
             latency_ms=chance.uniform(1, 90),
             degraded=chance.random() < 0.1,
+            unmatched=sorted({f"word {int(9 * chance.random() ** 2)}" for _ in range(chance.randint(0, 2))}),
             source="api",
             created_at=now - timedelta(minutes=chance.uniform(0, 40 * 24 * 60)),
             clicked=chance.random() < 0.15,
@@ -84,6 +85,7 @@ def test_the_overview_agrees_with_a_count_by_hand(
         rows = [row for row in counted if row.created_at.astimezone(tz).strftime(unit) == label]
         assert step.searches == len(rows)
         assert step.found_nothing == sum(row.total == 0 for row in rows)
+        assert step.unmatched == sum(bool(row.unmatched) for row in rows)
         assert step.clicks == sum(row.clicked for row in rows)
         assert step.degraded == sum(row.degraded for row in rows)
         assert step.total_ms == pytest.approx(sum(row.latency_ms for row in rows))
@@ -140,6 +142,22 @@ def test_queries_are_counted_as_by_hand(searches: list[SearchLog]) -> None:
     rows_found = list(log.slowest())
     assert [row["normalized"] for row in rows_found] == slow
     assert [row["average_ms"] for row in rows_found] == pytest.approx([averages[query] for query in slow])
+
+
+def test_words_that_no_product_had_are_counted_as_by_hand(searches: list[SearchLog]) -> None:
+    start = PERIODS["30d"].start()
+    having: dict[str, list[SearchLog]] = defaultdict(list)
+    for row in within(searches, start):
+        for word in row.unmatched:
+            having[word].append(row)
+    found = list(SearchLog.objects.since(start).unmatched_words())
+    assert [row["word"] for row in found] == sorted(having, key=lambda word: (-len(having[word]), word))
+    for row in found:
+        rows = having[row["word"]]
+        assert row["searches"] == len(rows) > 1
+        assert row["query"] in {one.normalized for one in rows}
+        assert row["last_at"] == max(one.created_at for one in rows)
+        assert row["click_rate"] == pytest.approx(sum(one.clicked for one in rows) / len(rows))
 
 
 def test_a_period_reads_its_own_rows_only(searches: list[SearchLog]) -> None:
