@@ -6,15 +6,17 @@ from django.conf import settings
 
 from search.encoding import knows_word
 from search.statements import GIN_SETTINGS, fetch
-from search.terms import MAX_WORD_LENGTH
+from search.terms import MAX_WORD_LENGTH, catalogue_size
 
 # Shorter words are a typo away from too many others.
 MIN_LENGTH = 4
 # From this length on two typos are forgiven, else one. Those who mistype a long word begin it right.
 LENGTH_FOR_TWO = 8
 SAME_LETTERS = 3
-# A shorter word is more often one of its own than a slip of who wrote a product's text.
-LENGTH_FOR_COMMONER = 6
+# A shorter word is more often one of its own: a brand that the shop lacks, or not a slip of who wrote a product's text.
+LENGTH_FOR_RARE = 6
+# Of so many products one at least has a word that is not rare.
+PRODUCTS_FOR_ONE = 2_000
 # Two letters are often a word or a code somewhere. Nothing is looked up in parts that is longer than two long words.
 MIN_PART_LENGTH = 3
 MAX_PARTED_LENGTH = 2 * MAX_WORD_LENGTH
@@ -76,16 +78,25 @@ def corrections(words: Iterable[str]) -> dict[str, str]:
     """The likeliest word of the catalogue for each misspelt one; words without a likely one are left out.
 
     The nearest by edit distance wins, then the one that more products have. A word that the model knows is a word,
-    though no product has it: whoever asks for a compiler does not want a computer.
+    though no product has it: whoever asks for a compiler does not want a computer. And who asks for Sonos, or for a
+    telly, does not want the one product with SunOS, or that tells something: only a slip makes a rare word likely.
     """
     asked = {word.lower(): word for word in words if _is_correctable(word) and not knows_word(word.lower())}
+    least = catalogue_size() / PRODUCTS_FOR_ONE
     best: dict[str, tuple[int, int, str]] = {}
     for word, known, documents in _neighbours(list(asked)):
         distance = edit_distance(word, known)
-        if 0 < distance <= (2 if len(word) >= LENGTH_FOR_TWO else 1):
+        forgiven = 2 if len(word) >= LENGTH_FOR_TWO else 1
+        if 0 < distance <= forgiven and (documents >= least or _is_slip(word, known, distance)):
             candidate = (distance, -documents, known)
             best[word] = min(best.get(word, candidate), candidate)
     return {asked[word]: known for word, (_, _, known) in best.items()}
+
+
+def _is_slip(word: str, known: str, distance: int) -> bool:
+    """Whether a word can hardly be another one: a letter is forgotten, or two are swapped, or it is long."""
+    is_short = len(word) < LENGTH_FOR_RARE
+    return distance == 1 and (not is_short or len(known) > len(word) or sorted(known) == sorted(word))
 
 
 def commoner(words: Iterable[str]) -> dict[str, tuple[str, int]]:
@@ -97,7 +108,7 @@ def commoner(words: Iterable[str]) -> dict[str, tuple[str, int]]:
     asked = {
         word.lower(): word
         for word in words
-        if len(word) >= LENGTH_FOR_COMMONER and _is_correctable(word) and not knows_word(word.lower())
+        if len(word) >= LENGTH_FOR_RARE and _is_correctable(word) and not knows_word(word.lower())
     }
     best: dict[str, tuple[int, str]] = {}
     for word, known, documents in _neighbours(list(asked)):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from catalog.models import Product
-from search import encoding
+from search import encoding, spelling
 from search.analysis import analyse
 from search.engine import search_products
 from search.parsing import parse
@@ -52,6 +52,33 @@ def test_two_typos_in_a_long_word_are_corrected(catalogue: None, typo: str) -> N
 @pytest.mark.parametrize("typo", ["srcewdrivre", "screwdryyyr", "wirlss"])
 def test_more_typos_are_too_many(catalogue: None, typo: str) -> None:
     assert corrected_text([typo]) is None
+
+
+@pytest.mark.parametrize(
+    ("typo", "expected"),
+    [
+        ("telly", None),  # another letter makes another word of a short one
+        ("akai", None),  # and so does one less
+        ("xenos", None),
+        ("ketle", "kettle"),  # a letter is forgotten
+        ("xneon", "xenon"),  # two are swapped
+        ("nexon", None),
+        ("micraphone", "microphone"),  # long words have few neighbours
+        ("micrafone", None),
+        ("clable", "cable"),  # many products have it
+        ("table", "cable"),
+    ],
+)
+def test_a_short_or_doubtful_word_is_not_taken_for_a_rare_one(
+    make_product: MakeProduct, monkeypatch: pytest.MonkeyPatch, typo: str, expected: str | None
+) -> None:
+    for name in ("It tells aka", "Kettle", "Xenon lamp", "Microphone"):
+        make_product(name)
+    for _ in range(4):
+        make_product("Cable")
+    refresh_terms()
+    monkeypatch.setattr(spelling, "PRODUCTS_FOR_ONE", 4)
+    assert corrected_text([typo]) == expected
 
 
 def test_a_word_that_the_model_knows_is_no_typo(make_product: MakeProduct) -> None:
