@@ -196,6 +196,7 @@ SEARCH_MODEL_RETRY_S = env.float("SEARCH_MODEL_RETRY", default=5.0)
 SEARCH_VECTOR_CACHE_SIZE = env.int("SEARCH_VECTOR_CACHE_SIZE", default=5_000)
 SEARCH_SHARED_CACHE_S = env.int("SEARCH_SHARED_CACHE", default=86_400)
 # Whether searches are written down for the analytics in the admin, which share of them (0 to 1), for how long.
+SEARCH_PRICE_WORDS = env.bool("SEARCH_PRICE_WORDS", default=True)
 SEARCH_LOG = env.bool("SEARCH_LOG", default=True)
 SEARCH_LOG_SAMPLE = env.float("SEARCH_LOG_SAMPLE", default=1.0)
 SEARCH_LOG_RETENTION_DAYS = env.int("SEARCH_LOG_RETENTION_DAYS", default=90)

@@ -1,8 +1,9 @@
 """What happens to a query, top to bottom.
 
-parse -> resolve the filters -> analyse the words -> begin to encode (cached) -> keyword and semantic candidates under
-the same filters -> fuse -> cut off -> rerank the best, where a model is set -> staff's rules -> total and facets of
-that set -> page -> hydrate. The query is encoded while PostgreSQL finds candidates by its words.
+take a price out of the words -> parse -> resolve the filters -> analyse the words -> begin to encode (cached) ->
+keyword and semantic candidates under the same filters -> fuse -> cut off -> rerank the best, where a model is set ->
+staff's rules -> total and facets of that set -> page -> hydrate. The query is encoded while PostgreSQL finds candidates
+by its words.
 """
 
 import logging
@@ -27,6 +28,7 @@ from search.lexical_query import LexicalQuery
 from search.merchandising.application import curated, rulebook_for, rules_for
 from search.merchandising.rules import Rule
 from search.parsing import ParsedText, parse
+from search.price_words import with_price
 from search.product_values import ProductValues
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Mode, SearchQuery
 from search.ranking import Encoded, Plan, Ranking, rank
@@ -58,10 +60,8 @@ def search_products(query: SearchQuery) -> SearchResult:
 
 def _search(query: SearchQuery) -> SearchResult:
     check(query)
-    watch = Stopwatch()
-    parsed = parse(query.text)
-    (encoded,) = _encodings([(query, parsed)])
-    return _answer(query, parsed, encoded, watch)
+    (result,) = _understood([query], Stopwatch())
+    return result
 
 
 def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
@@ -70,9 +70,27 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
         raise InvalidQueryError({"queries": [f"At most {MAX_BATCH} queries at a time."]})
     for query in queries:
         check(query)
+    return _understood(queries)
+
+
+def _understood(queries: Sequence[SearchQuery], watch: Stopwatch | None = None) -> list[SearchResult]:
+    """Answer queries by what they mean, and as they were typed where that finds nothing."""
+    meant = [with_price(query) for query in queries]
+    results = [
+        result if one.filters == query.filters else replace(result, understood=one.filters)
+        for query, one, result in zip(queries, meant, _answers(meant, watch), strict=True)
+    ]
+    in_vain = [place for place, one in enumerate(results) if one.understood is not None and not one.total]
+    typed = _answers([queries[place] for place in in_vain], watch) if in_vain else []
+    for place, result in zip(in_vain, typed, strict=True):
+        results[place] = result
+    return results
+
+
+def _answers(queries: Sequence[SearchQuery], watch: Stopwatch | None) -> list[SearchResult]:
     pairs = [(query, parse(query.text)) for query in queries]
     return [
-        _answer(query, parsed, encoded, Stopwatch())
+        _answer(query, parsed, encoded, watch or Stopwatch())
         for (query, parsed), encoded in zip(pairs, _encodings(pairs), strict=True)
     ]
 
@@ -82,6 +100,12 @@ def ranking_of(query: SearchQuery) -> Ranking:
 
     Raises InvalidQueryError, and EncodingUnavailableError or RerankUnavailableError instead of answering without.
     """
+    meant = with_price(query)
+    ranking = _whole_ranking(meant)
+    return ranking if len(ranking.product_ids) or meant == query else _whole_ranking(query)
+
+
+def _whole_ranking(query: SearchQuery) -> Ranking:
     (ranking,) = _ranked(query, plan_of(query), [resolve(query.filters)], deadline_s=None)
     return ranking
 

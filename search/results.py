@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.query import Mode
+from search.query import Filters, Mode
 from search.trace import Trace
 
 
@@ -49,4 +49,5 @@ class SearchResult:
     synonym_ids: tuple[int, ...] = ()  # staff's synonyms that its words met
     unmatched: tuple[str, ...] = ()  # words of the query that no product of the shop has
     matches_no_word: bool = False  # they are all of its words
+    understood: Filters | None = None  # those in force, where its words asked for one of them
     trace: Trace | None = None  # where an explanation was asked

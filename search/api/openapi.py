@@ -107,6 +107,7 @@ _SEARCH = {
         "degraded": False,
         "corrected": None,
         "unmatched": [],
+        "understood": {},
     },
     "total": 1,
     "total_relation": "exact",

@@ -28,6 +28,7 @@ def envelope(
             "degraded": result.degraded,
             "corrected": result.corrected,
             "unmatched": result.unmatched,
+            "understood": _understood(result),
         },
         "total": result.total,
         "total_relation": result.total_relation,
@@ -73,6 +74,13 @@ def _facet_value(name: str, value: FacetValue) -> dict[str, Any]:
     if name != "price":
         del rendered["price_from"], rendered["price_to"]
     return rendered
+
+
+def _understood(result: SearchResult) -> dict[str, str]:
+    if result.understood is None:
+        return {}
+    prices = {"price_min": result.understood.price_min, "price_max": result.understood.price_max}
+    return {name: str(price) for name, price in prices.items() if price is not None}
 
 
 def _timings(result: SearchResult) -> dict[str, float]:

@@ -108,6 +108,13 @@ class FacetValueSerializer(serializers.Serializer[Any]):
     price_to = serializers.CharField(required=False, allow_null=True)
 
 
+class UnderstoodSerializer(serializers.Serializer[Any]):
+    """Filters that the words of a query asked for."""
+
+    price_min = serializers.CharField(required=False)
+    price_max = serializers.CharField(required=False)
+
+
 class QuerySerializer(serializers.Serializer[Any]):
     """What was searched."""
 
@@ -120,6 +127,7 @@ class QuerySerializer(serializers.Serializer[Any]):
     unmatched = serializers.ListField(
         child=serializers.CharField(), help_text="Words that no product of the shop has."
     )
+    understood = UnderstoodSerializer(help_text="Filters that are in force because the words asked for them.")
 
 
 class TimingsSerializer(serializers.Serializer[Any]):

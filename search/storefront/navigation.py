@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.http import QueryDict
 from django.urls import reverse
 
+from search.price_words import PricedText
 from search.query import MAX_DEPTH, PENNY, Filters, Mode
 from search.results import FacetValue, SearchResult
 from search.storefront.formats import price_range
@@ -92,9 +93,13 @@ def address(asked: Asked, **changes: Iterable[str] | None) -> str:
     return reverse("storefront") + (f"?{urlencode(pairs)}" if pairs else "")
 
 
-def without_filters(asked: Asked) -> str:
-    """Return the address of the same words without any filter."""
-    return address(asked, **dict.fromkeys(FILTERS))
+def without_filters(asked: Asked, typed: PricedText | None = None) -> str:
+    """Return the address of the same words without any filter; `typed` is a price that was typed as words."""
+    return address({**asked, "q": _words(asked, typed)}, **dict.fromkeys(FILTERS))
+
+
+def _words(asked: Asked, typed: PricedText | None) -> list[str]:
+    return asked.get("q", []) if typed is None else [typed.text] * bool(typed.text)
 
 
 def facets(counted: Mapping[str, list[FacetValue]], asked: Asked, total: int) -> dict[str, Facet]:
@@ -168,8 +173,10 @@ def _price_choice(value: FacetValue, asked: Asked, total: int) -> Choice:
     return Choice(label, value.count, address(asked, price_min=lowest, price_max=highest))
 
 
-def chips(asked: Asked, filters: Filters, category_names: Mapping[str, str]) -> list[Chip]:
-    """Return the filters in force, each with the address that drops it."""
+def chips(
+    asked: Asked, filters: Filters, category_names: Mapping[str, str], typed: PricedText | None = None
+) -> list[Chip]:
+    """Return the filters in force, each with the address that drops it; `typed` is a price that was typed as words."""
     found = [
         Chip(
             "Category",
@@ -188,6 +195,8 @@ def chips(asked: Asked, filters: Filters, category_names: Mapping[str, str]) -> 
     ]
     if label := price_range(filters.price_min, filters.price_max, settings.DEFAULT_CURRENCY):
         found.append(Chip("Price", label, address(asked, price_min=None, price_max=None)))
+    elif typed and (label := price_range(typed.price_min, typed.price_max, settings.DEFAULT_CURRENCY)):
+        found.append(Chip("Price", label, address(asked, q=_words(asked, typed))))
     return found
 
 

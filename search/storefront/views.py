@@ -19,6 +19,7 @@ from search.exceptions import InvalidQueryError, SearchError
 from search.hydrate import hydrate
 from search.merchandising import usage
 from search.models import SearchLog
+from search.price_words import priced
 from search.query import Filters, Mode, SearchQuery, SimilarQuery
 from search.results import Hit, SearchResult
 from search.similar import similar_products
@@ -137,18 +138,19 @@ def _departments() -> list[CategoryNode]:
 
 def _found(asked: Asked, query: SearchQuery, result: SearchResult) -> dict[str, Any]:
     names = _category_names(query.filters)
+    typed = priced(query.text, settings.DEFAULT_CURRENCY) if result.understood else None
     facets = navigation.facets(result.facets, asked, result.total)
     return {
         "result": result,
         "heading": "" if query.text else ", ".join(names.values()),
         "facets": facets,
-        "chips": navigation.chips(asked, query.filters, names),
+        "chips": navigation.chips(asked, query.filters, names, typed),
         "pages": navigation.pages(result, asked),
         "explain": query.explain,
         "by_meaning_url": navigation.address(asked, mode=None),
         "corrected_url": navigation.address(asked, q=[result.corrected]) if result.corrected else "",
         "explain_url": navigation.address(asked, explain=None if query.explain else ["1"]),
-        "without_filters": navigation.without_filters(asked),
+        "without_filters": navigation.without_filters(asked, typed),
         "categories": [] if "category" in facets else _category_options(),
     }
 

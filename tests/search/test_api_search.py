@@ -75,6 +75,7 @@ def test_the_envelope(client: Client, shop: None) -> None:
         "degraded": False,
         "corrected": None,
         "unmatched": [],
+        "understood": {},
     }
     assert skus(body)[0] == "hammer"
     assert body["results"][0].keys() == HIT_FIELDS
