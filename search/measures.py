@@ -4,55 +4,25 @@ Such a number counts only with its measure. Else a cable of 1.5 m that has a 10 
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from django.conf import settings
+
 from search.lexical_query import Lexeme, documents_of
+from search.units import FACTORS, INCH, names_in, symbols_in
 
 # So many products with a number, and such a share of them, have a word right behind it where that is a measure.
 LEAST_DOCUMENTS = 3
 LEAST_SHARE = 0.003
-# Marks of inches are this word, with a blank before it.
-INCH = "inch"
 # Behind a number these may be inches too, unless another number follows (2 in 1), or may not: boots 10 in black.
 _INCHES = "in"
-# What catalogues abbreviate, and what people who do not may call it; with an s or without.
-_NAMES = {
-    "m": ("meter", "metre"),
-    "cm": ("centimeter", "centimetre"),
-    "mm": ("millimeter", "millimetre"),
-    "km": ("kilometer", "kilometre"),
-    "ft": ("foot", "feet"),
-    "kg": ("kilogram", "kilo"),
-    "g": ("gram",),
-    "lb": ("pound", "lbs"),
-    "l": ("liter", "litre"),
-    "ml": ("milliliter", "millilitre"),
-    "v": ("volt",),
-    "w": ("watt",),
-    "kw": ("kilowatt",),
-    "a": ("amp", "ampere"),
-    "hz": ("hertz",),
-    "mb": ("megabyte",),
-    "gb": ("gigabyte", "gig"),
-    "tb": ("terabyte",),
-}
-# So many of the other unit are one of the first.
-_FACTORS = (
-    ("m", "cm", 100),
-    ("m", "mm", 1000),
-    ("cm", "mm", 10),
-    ("kg", "g", 1000),
-    ("l", "ml", 1000),
-    ("kw", "w", 1000),
-    ("tb", "gb", 1000),
-    ("gb", "mb", 1024),
-)
 # What is less, or takes more decimals, is said in smaller units.
 _LEAST, _DECIMALS = Decimal("0.1"), 2
-_SYMBOL_OF = {name: symbol for symbol, names in _NAMES.items() for name in names}
 _NUMBER = re.compile(r"\d[\d.,/]*")
 _PLAIN_NUMBER = re.compile(r"\d{1,6}(?:[.,]\d{1,2})?")
+_INCH_MARKS = re.compile(r"(?<=\d)(?:\"|″|'')$")
 _MEASURE = re.compile(rf"({_NUMBER.pattern}) ?([^\W\d_]+)")
 
 
@@ -86,14 +56,14 @@ def by_all_names(word: str) -> list[str]:
 
     Of `50cm`: `50cm`, `50 cm`, `50 centimeter`, `50 centimetre`, `0.5m`, `0.5 m`, `500mm` and `500 mm`.
     """
-    if not (measure := _MEASURE.fullmatch(word)):
+    if not (measure := _MEASURE.fullmatch(_INCH_MARKS.sub(f" {INCH}", word))):
         return []
     number, unit = measure.groups()
-    symbol = _symbol(unit)
-    if symbol not in _NAMES:
+    symbol, names = _symbol(unit), names_in(settings.SEARCH_CONFIG)
+    if symbol not in names:
         return []
     others = [way for pair in _in_other_units(number, symbol) for way in ("".join(pair), " ".join(pair))]
-    return [number + symbol, *(f"{number} {name}" for name in (symbol, *_NAMES[symbol])), *others]
+    return [number + symbol, *(f"{number} {name}" for name in (symbol, *names[symbol])), *others]
 
 
 def _in_other_units(number: str, symbol: str) -> list[tuple[str, str]]:
@@ -101,8 +71,8 @@ def _in_other_units(number: str, symbol: str) -> list[tuple[str, str]]:
     if not _PLAIN_NUMBER.fullmatch(number):
         return []
     amount = Decimal(number.replace(",", "."))
-    amounts = [(amount * factor, small) for big, small, factor in _FACTORS if symbol == big]
-    amounts += [(amount / factor, big) for big, small, factor in _FACTORS if symbol == small]
+    amounts = [(amount * factor, small) for big, small, factor in FACTORS if symbol == big]
+    amounts += [(amount / factor, big) for big, small, factor in FACTORS if symbol == small]
     return [
         (f"{found.normalize():f}", unit)
         for found, unit in amounts
@@ -111,15 +81,22 @@ def _in_other_units(number: str, symbol: str) -> list[tuple[str, str]]:
 
 
 def _symbol(unit: str) -> str:
-    name = unit.lower()
-    return _SYMBOL_OF.get(name) or _SYMBOL_OF.get(name.removesuffix("s")) or name
+    name, symbols = _folded(unit), symbols_in(settings.SEARCH_CONFIG)
+    return symbols.get(name) or symbols.get(name.removesuffix("s")) or name
+
+
+def _folded(unit: str) -> str:
+    """In lower case and without accents, as the index has it."""
+    return re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", unit)).lower()
 
 
 def _is_measure(number: str, word: str, lexemes: Callable[[str], Sequence[Lexeme]]) -> bool:
     if not (_NUMBER.fullmatch(number) and word.isalpha()):
         return False
     symbol = _symbol(word)
-    if symbol == INCH or (symbol in _NAMES and len(word) > 1):  # a single letter may be anything
+    if symbol == INCH or (
+        symbol in names_in(settings.SEARCH_CONFIG) and len(word) > 1
+    ):  # a single letter may be anything
         return True
     alone = lexemes(number)
     together = [lexemes(name) for name in by_all_names(number + word) or [number + word]]
