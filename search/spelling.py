@@ -15,7 +15,8 @@ LENGTH_FOR_TWO = 8
 SAME_LETTERS = 3
 # A shorter word is more often one of its own: a brand that the shop lacks, or not a slip of who wrote a product's text.
 LENGTH_FOR_RARE = 6
-# Of so many products one at least has a word that is not rare.
+# A word is rare that fewer products have, or less than one of so many.
+LEAST_PRODUCTS = 2
 PRODUCTS_FOR_ONE = 2_000
 # Two letters are often a word or a code somewhere. Nothing is looked up in parts that is longer than two long words.
 MIN_PART_LENGTH = 3
@@ -82,21 +83,20 @@ def corrections(words: Iterable[str]) -> dict[str, str]:
     telly, does not want the one product with SunOS, or that tells something: only a slip makes a rare word likely.
     """
     asked = {word.lower(): word for word in words if _is_correctable(word) and not knows_word(word.lower())}
-    least = catalogue_size() / PRODUCTS_FOR_ONE
+    least = max(LEAST_PRODUCTS, catalogue_size() / PRODUCTS_FOR_ONE)
     best: dict[str, tuple[int, int, str]] = {}
     for word, known, documents in _neighbours(list(asked)):
         distance = edit_distance(word, known)
         forgiven = 2 if len(word) >= LENGTH_FOR_TWO else 1
-        if 0 < distance <= forgiven and (documents >= least or _is_slip(word, known, distance)):
+        if 0 < distance <= forgiven and (documents >= least or _is_slip(word, known)):
             candidate = (distance, -documents, known)
             best[word] = min(best.get(word, candidate), candidate)
     return {asked[word]: known for word, (_, _, known) in best.items()}
 
 
-def _is_slip(word: str, known: str, distance: int) -> bool:
-    """Whether a word can hardly be another one: a letter is forgotten, or two are swapped, or it is long."""
-    is_short = len(word) < LENGTH_FOR_RARE
-    return distance == 1 and (not is_short or len(known) > len(word) or sorted(known) == sorted(word))
+def _is_slip(word: str, known: str) -> bool:
+    """Whether a word can hardly be another one: it is long, or a letter is only forgotten, or two are swapped."""
+    return len(word) >= LENGTH_FOR_RARE or len(known) > len(word) or sorted(known) == sorted(word)
 
 
 def commoner(words: Iterable[str]) -> dict[str, tuple[str, int]]:
