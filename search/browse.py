@@ -1,4 +1,7 @@
-"""A search for nothing in particular: everything within the filters, newest first, as staff's rules want it."""
+"""A search for nothing in particular: everything within the filters, newest first, as staff's rules want it.
+
+In any other order that somebody asks for, rules only hide.
+"""
 
 from collections.abc import Sequence
 
@@ -7,7 +10,8 @@ from search.hydrate import hydrate
 from search.lexical_query import LexicalQuery
 from search.merchandising.application import Browsing
 from search.merchandising.rules import Rule
-from search.query import SearchQuery
+from search.ordering import sql_of
+from search.query import Ordering, SearchQuery
 from search.results import Hit, SearchResult
 from search.scope import Condition, Scope
 from search.statements import fetch, id_array
@@ -46,20 +50,26 @@ def _shown(query: SearchQuery, products: Condition, browsing: Browsing, total: i
     """The ids of one page: the others in their order, with the pins in their places."""
     first = (query.page - 1) * query.page_size + 1
     last = min(first + query.page_size - 1, total)
-    pins = browsing.pins(total)
+    is_curated = query.ordering is Ordering.RELEVANCE
+    pins = browsing.pins(total) if is_curated else {}
     pins_before = sum(place < first for place in pins)
     pins_here = sum(first <= place <= last for place in pins)
     others = products
     if pins:
         others &= Condition("NOT p.id = ANY(%s::bigint[])", (id_array(browsing.pinned),))
-    lift = browsing.order()
+    before = _lift(browsing) if is_curated else sql_of(query.ordering)
     rows = fetch(
         f"SELECT p.id FROM catalog_product AS p WHERE {others.sql}"
-        f" ORDER BY {f'{lift.sql} DESC, ' if lift.sql else ''}p.id DESC LIMIT %s OFFSET %s",
-        (*others.params, *lift.params, query.page_size - pins_here, first - 1 - pins_before),
+        f" ORDER BY {f'{before.sql}, ' if before.sql else ''}p.id DESC LIMIT %s OFFSET %s",
+        (*others.params, *before.params, query.page_size - pins_here, first - 1 - pins_before),
     )
     rest = iter(pk for (pk,) in rows)
     placed = (
         pins[place].product_id if place in pins else next(rest, None) for place in range(first, last + 1)
     )
     return [pk for pk in placed if pk is not None]
+
+
+def _lift(browsing: Browsing) -> Condition:
+    lift = browsing.order()
+    return Condition(f"{lift.sql} DESC", lift.params) if lift.sql else lift

@@ -27,10 +27,11 @@ from search.lexical import keyword_candidates
 from search.lexical_query import LexicalQuery
 from search.merchandising.application import curated, rulebook_for, rules_for
 from search.merchandising.rules import Rule
+from search.ordering import in_order
 from search.parsing import ParsedText, parse
 from search.price_words import with_price
 from search.product_values import ProductValues
-from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Mode, SearchQuery
+from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Mode, Ordering, SearchQuery
 from search.ranking import Encoded, Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
 from search.scope import Scope, resolve
@@ -306,7 +307,7 @@ def _ranked(
     order says nothing.
     """
     shown, *counted = rank(plan, scopes)
-    reranks = plan.configuration.rerank and rerank.is_on()
+    reranks = plan.configuration.rerank and rerank.is_on() and query.ordering is Ordering.RELEVANCE
     if reranks and query.mode is Mode.HYBRID and not plan.lexical.is_part_number:
         shown = rerank.reranked(shown, plan.text, plan.configuration.rerank_depth, deadline_s)
     return [curated(ranking, plan, scope) for ranking, scope in zip((shown, *counted), scopes, strict=True)]
@@ -315,7 +316,7 @@ def _ranked(
 def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
     scopes = list(dict.fromkeys([scope, *(facets.scope_of(name, scope) for name in query.facets)]))
     rankings = _ranked(query, plan, scopes, settings.SEARCH_RERANK_DEADLINE_S)
-    ranking = rankings[0]
+    ranking = in_order(rankings[0], query.ordering)
     return SearchResult(
         hits=_hits(query, plan, ranking),
         total=len(ranking.product_ids),

@@ -22,6 +22,15 @@ class Mode(StrEnum):
     KEYWORD = "keyword"
 
 
+class Ordering(StrEnum):
+    """In which order products are shown, named as in the list of products. Those without a price come last."""
+
+    RELEVANCE = "relevance"  # the best first; without a query the newest
+    CHEAPEST = "price"
+    DEAREST = "-price"
+    NEWEST = "-id"
+
+
 @dataclass(frozen=True)
 class Filters:
     """What every hit must satisfy; empty filters keep every active product."""
@@ -42,6 +51,7 @@ class SearchQuery:
     min_score: float | None = None  # 0..1
     facets: tuple[str, ...] = ()
     explain: bool = False
+    ordering: Ordering = Ordering.RELEVANCE
     page: int = 1
     page_size: int = 20
     fusion: Fusion | None = None  # None: as the configuration says

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from catalog.models import Category
 from search.facets import unknown_names
-from search.query import MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
+from search.query import MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode, Ordering
 from search.suggest import MAX_SUGGESTIONS
 
 MAX_VALUES = 50
@@ -173,6 +173,7 @@ class SearchForm(FilterForm):
     min_score = ShareField()
     facets = FacetsField()
     explain = FlagField(required=False)
+    ordering = WordField("ordering", Ordering)
     page = NumberField(required=False, min_value=1)
     page_size = NumberField(required=False, min_value=1, max_value=MAX_PAGE_SIZE)
 

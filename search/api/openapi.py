@@ -22,7 +22,7 @@ from search.api.pagination import ORDERINGS
 from search.api.parsers import BeaconParser, JSONParser
 from search.api.problems import CONTENT_TYPE
 from search.models import SearchEvent
-from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode
+from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode, Ordering
 from search.suggest import MAX_SUGGESTIONS
 
 _PROBLEMS = {
@@ -151,6 +151,11 @@ search = extend_schema(
             "fusion",
             {"type": "string", "enum": [fusion.value for fusion in Fusion]},
             "How a hybrid search joins its two rankings; the shop's setting by default.",
+        ),
+        _query(
+            "ordering",
+            {"type": "string", "enum": [one.value for one in Ordering], "default": "relevance"},
+            "The best first (without `q` the newest), the cheapest, the dearest or the newest; of the same products.",
         ),
         _whole("page", f"Page number; results can be paged up to number {MAX_DEPTH}.", MAX_DEPTH, 1),
         _PAGE_SIZE,

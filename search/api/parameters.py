@@ -17,7 +17,7 @@ from search.api.forms import (
     SuggestForm,
 )
 from search.exceptions import InvalidQueryError, ProductNotFoundError
-from search.query import Filters, Fusion, Mode, SearchQuery, SimilarQuery
+from search.query import Filters, Fusion, Mode, Ordering, SearchQuery, SimilarQuery
 
 Errors = dict[str, list[str]]
 
@@ -49,6 +49,7 @@ def parse_search(
         min_score=values["min_score"],
         facets=values["facets"],
         explain=values["explain"],
+        ordering=Ordering(values["ordering"] or Ordering.RELEVANCE),
         page=values["page"],
         page_size=values["page_size"],
         fusion=Fusion(values["fusion"]) if values["fusion"] else None,

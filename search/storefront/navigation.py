@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from search.price_words import PricedText
-from search.query import MAX_DEPTH, PENNY, Filters, Mode
+from search.query import MAX_DEPTH, PENNY, Filters, Mode, Ordering
 from search.results import FacetValue, SearchResult
 from search.storefront.formats import price_range
 
@@ -19,8 +19,11 @@ PAGE_SIZE = 20
 SHOWN = 8  # brands
 MOST_SHOWN = 24  # categories, whose tree is folded already
 # In the order in which they stand in an address.
-PARAMETERS = ("q", "mode", "category", "brand", "price_min", "price_max", "explain", "page")
+PARAMETERS = ("q", "mode", "category", "brand", "price_min", "price_max", "ordering", "explain", "page")
 FILTERS = ("category", "brand", "price_min", "price_max")
+
+_PRICE_ORDERINGS = {Ordering.CHEAPEST: "Lowest price", Ordering.DEAREST: "Highest price"}
+_ORDERINGS = {Ordering.RELEVANCE: "Relevance", **_PRICE_ORDERINGS, Ordering.NEWEST: "Newest"}
 
 Asked = Mapping[str, list[str]]
 
@@ -81,8 +84,9 @@ def read(query: QueryDict) -> dict[str, list[str]]:
         values = [value.strip() for value in query.getlist(name)]
         if kept := list(dict.fromkeys(value for value in values if value)):
             asked[name] = kept if name in {"category", "brand"} else kept[-1:]
-    if asked.get("mode") == [Mode.HYBRID]:
-        del asked["mode"]
+    for name, usual in (("mode", Mode.HYBRID), ("ordering", Ordering.RELEVANCE)):
+        if asked.get(name) == [usual]:
+            del asked[name]
     return asked
 
 
@@ -198,6 +202,17 @@ def chips(
     elif typed and (label := price_range(typed.price_min, typed.price_max, settings.DEFAULT_CURRENCY)):
         found.append(Chip("Price", label, address(asked, q=_words(asked, typed))))
     return found
+
+
+def orderings(asked: Asked) -> list[Choice]:
+    """Return the orders that the products can be shown in."""
+    chosen = next(iter(asked.get("ordering", [])), Ordering.RELEVANCE)
+    # What is browsed has the newest first by itself.
+    labels = _ORDERINGS if "q" in asked else {Ordering.RELEVANCE: "Newest", **_PRICE_ORDERINGS}
+    return [
+        Choice(label, 0, address(asked, ordering=None if one is Ordering.RELEVANCE else [one]), one == chosen)
+        for one, label in labels.items()
+    ]
 
 
 def pages(result: SearchResult, asked: Asked) -> Pages:

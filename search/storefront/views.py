@@ -42,7 +42,7 @@ MODES = [
 def storefront(request: HttpRequest) -> HttpResponse:
     """The start page, or what was found for a query or a filter."""
     asked = navigation.read(request.GET)
-    if not asked.keys() - {"mode", "explain", "page"}:
+    if not asked.keys() - {"mode", "ordering", "explain", "page"}:
         return render(request, "storefront/start.html", _page(request, asked) | _start())
     try:
         _refuse_unreadable(request)
@@ -98,7 +98,7 @@ def _page(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     """What every page shows: the search form as it was sent, and the page's own address."""
     return {
         "canonical": request.build_absolute_uri(
-            navigation.address(asked, page=asked.get("page"), explain=None)
+            navigation.address(asked, page=asked.get("page"), explain=None, ordering=None)
         ),
         "asked": {name: values[-1] for name, values in asked.items()},
         "asked_brands": asked.get("brand", []),
@@ -146,6 +146,7 @@ def _found(asked: Asked, query: SearchQuery, result: SearchResult) -> dict[str, 
         "facets": facets,
         "chips": navigation.chips(asked, query.filters, names, typed),
         "pages": navigation.pages(result, asked),
+        "orderings": navigation.orderings(asked),
         "explain": query.explain,
         "by_meaning_url": navigation.address(asked, mode=None),
         "corrected_url": navigation.address(asked, q=[result.corrected]) if result.corrected else "",

@@ -12,7 +12,7 @@ from catalog.models import Category, Product
 from search.engine import ranking_of, search_products
 from search.merchandising.rules import Action, Kind, Match, Rule, Rulebook, Target, text_key
 from search.parsing import parse
-from search.query import Filters, Mode, SearchQuery
+from search.query import Filters, Mode, Ordering, SearchQuery
 from search.results import SearchResult
 from tests.search.test_engine import check_facets, everything, is_within, random_query
 
@@ -366,6 +366,23 @@ def test_products_without_a_category_are_not_hidden_with_one(make_product: Calla
     # Which category is filtered on matters to nobody but the rule.
     shown = find(Rulebook([make_rule(1, "", [act(Kind.HIDE, category)])]), text="")
     assert loose.sku in skus(shown)
+
+
+@pytest.mark.parametrize("ordering", [Ordering.CHEAPEST, Ordering.DEAREST, Ordering.NEWEST])
+@pytest.mark.parametrize("text", [QUERY, ""])
+def test_in_another_order_rules_only_hide(text: str, ordering: Ordering) -> None:
+    filters = Filters(categories=("tools",))
+    found = find(text=text, filters=filters)
+    first, hidden, last = product(found, 1), product(found, 2), product(found, len(found.hits))
+    category_id = Category.objects.get(slug="tools").pk
+    rules = book(
+        act(Kind.BURY, first, 0.5), act(Kind.HIDE, hidden), pin(last, 1), text=text, category_id=category_id
+    )
+    assert skus(find(rules, text=text, filters=filters))[0] == last.sku
+    after = find(rules, text=text, filters=filters, ordering=ordering)
+    plain = find(text=text, filters=filters, ordering=ordering)
+    assert skus(after) == [sku for sku in skus(plain) if sku != hidden.sku]
+    assert after.total == plain.total - 1
 
 
 # --- Cost --------------------------------------------------------------------------------------------------
