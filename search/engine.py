@@ -6,29 +6,27 @@ staff's rules -> total and facets of that set -> page -> hydrate. The query is e
 by its words.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from django.conf import settings
 
-from embeddings.models import EmbeddingModel
 from search import browse, encoding, facets, rerank
 from search.analysis import analyse
 from search.configuration import RankingConfiguration
-from search.exceptions import EncodingUnavailableError, InvalidQueryError
+from search.exceptions import InvalidQueryError
 from search.explain import matched_words
 from search.hydrate import hydrate
-from search.lexical import keyword_candidates
+from search.lexical import is_name, keyword_candidates
 from search.lexical_query import LexicalQuery
 from search.merchandising.application import curated, rulebook_for, rules_for
 from search.merchandising.rules import Rule
 from search.ordering import in_order
 from search.parsing import ParsedText, parse
+from search.pending_vectors import PendingVector, PendingVectors, model_of
 from search.price_words import with_price
 from search.product_values import ProductValues
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Mode, Ordering, SearchQuery
@@ -38,14 +36,12 @@ from search.scope import Scope, resolve
 from search.similar import similar_products
 from search.spelling import corrected_text
 from search.stopwatch import Stopwatch
-from search.trace import note_stage, stage, tracing
+from search.trace import stage, tracing
 from search.turns import turns
 from search.unmatched import unmatched_words
 from search.vectors import VectorSpace
 
 __all__ = ["ranking_of", "search_batch", "search_products", "similar_products"]
-
-logger = logging.getLogger("nearshelf.search")
 
 # Who measures waits for the model: an answer from keywords would be measured as if it were the model's.
 MEASURING_DEADLINE_S = 60.0
@@ -76,7 +72,7 @@ def search_batch(queries: Sequence[SearchQuery]) -> list[SearchResult]:
 
 def _understood(queries: Sequence[SearchQuery], watch: Stopwatch | None = None) -> list[SearchResult]:
     """Answer queries by what they mean, and as they were typed where that finds nothing."""
-    meant = [with_price(query) for query in queries]
+    meant = [_meant(query) for query in queries]
     results = [
         result if one.filters == query.filters else replace(result, understood=one.filters)
         for query, one, result in zip(queries, meant, _answers(meant, watch), strict=True)
@@ -86,6 +82,12 @@ def _understood(queries: Sequence[SearchQuery], watch: Stopwatch | None = None) 
     for place, result in zip(in_vain, typed, strict=True):
         results[place] = result
     return results
+
+
+def _meant(query: SearchQuery) -> SearchQuery:
+    """The query with its price, if its words have one that is no part of a product's name."""
+    meant = with_price(query)
+    return query if meant == query or is_name(query.text) else meant
 
 
 def _answers(queries: Sequence[SearchQuery], watch: Stopwatch | None) -> list[SearchResult]:
@@ -101,7 +103,7 @@ def ranking_of(query: SearchQuery) -> Ranking:
 
     Raises InvalidQueryError, and EncodingUnavailableError or RerankUnavailableError instead of answering without.
     """
-    meant = with_price(query)
+    meant = _meant(query)
     ranking = _whole_ranking(meant)
     return ranking if len(ranking.product_ids) or meant == query else _whole_ranking(query)
 
@@ -122,7 +124,7 @@ def plan_of(query: SearchQuery) -> Plan:
         lexical = analyse(parsed, corrected, rulebook)
     encoded: Encoded = None
     if _wants_vector(query, parsed):
-        model = _model(_configuration(query).model_id)
+        model = model_of(_configuration(query).model_id)
         (vector,) = encoding.query_vectors(model, [parsed.wanted], MEASURING_DEADLINE_S)
         encoded = VectorSpace.of(model), vector
     return _plan(query, parsed, lexical, lambda: encoded, rules_for(query, typed.wanted, corrected))
@@ -147,80 +149,18 @@ def check(query: SearchQuery) -> None:
     facets.check_names(query.facets)
 
 
-class _Encodings:
-    """Texts that are encoded together, from when they are known until one of their vectors is needed."""
-
-    def __init__(self, model_id: int | None, texts: Sequence[str]) -> None:
-        self._size = len(texts)
-        self._error: EncodingUnavailableError | None = None
-        try:
-            self._model = _model(model_id)
-            self.vectors = encoding.QueryVectors(self._model, texts)
-        except EncodingUnavailableError as error:
-            self._error = error
-
-    def begin(self) -> None:
-        """Have them encoded, where that can be done."""
-        if self._error is None:
-            try:
-                self.vectors.begin()
-            except EncodingUnavailableError as error:
-                self._error = error
-
-    @cached_property
-    def found(self) -> list[Encoded]:
-        """One for each text; None where the model cannot be used."""
-        self.begin()
-        try:
-            if self._error is not None:
-                raise self._error
-            found = self.vectors.result()
-        except EncodingUnavailableError as error:
-            logger.warning("Answering from keywords alone: %s", error)
-            return [None] * self._size
-        note_stage("encode", self.vectors.took_ms)
-        return [(VectorSpace.of(self._model), vector) for vector in found]
-
-
-class _Encoding:
-    """The vector of one query, once it is there."""
-
-    def __init__(self, together: _Encodings | None = None, place: int = 0) -> None:
-        """Without anything, it is a query that needs none."""
-        self._together = together
-        self._place = place
-
-    def begin(self) -> None:
-        """Have it made while something else is done."""
-        if self._together is not None:
-            self._together.begin()
-
-    def __call__(self) -> Encoded:
-        """Wait for it."""
-        return None if self._together is None else self._together.found[self._place]
-
-    @property
-    def took_ms(self) -> float:
-        """What it took by now."""
-        return self._together.vectors.took_ms if self._together is not None and self() is not None else 0.0
-
-
-def _encodings(pairs: Sequence[tuple[SearchQuery, ParsedText]]) -> list[_Encoding]:
+def _encodings(pairs: Sequence[tuple[SearchQuery, ParsedText]]) -> list[PendingVector]:
     """The vectors of queries, of which those that need one can be encoded."""
-    found = [_Encoding()] * len(pairs)
+    found = [PendingVector()] * len(pairs)
     wanting: dict[int | None, list[int]] = defaultdict(list)
     for place, (query, parsed) in enumerate(pairs):
         if _wants_vector(query, parsed):
             wanting[_configuration(query).model_id].append(place)
     for model_id, places in wanting.items():
-        together = _Encodings(model_id, [pairs[place][1].wanted for place in places])
+        together = PendingVectors(model_id, [pairs[place][1].wanted for place in places])
         for number, place in enumerate(places):
-            found[place] = _Encoding(together, number)
+            found[place] = PendingVector(together, number)
     return found
-
-
-def _model(model_id: int | None) -> EmbeddingModel:
-    return encoding.active_model() if model_id is None else encoding.live_model(model_id)
 
 
 def _configuration(query: SearchQuery) -> RankingConfiguration:
@@ -232,7 +172,7 @@ def _wants_vector(query: SearchQuery, parsed: ParsedText) -> bool:
     return query.mode is not Mode.KEYWORD and bool(parsed.wanted)
 
 
-def _answer(query: SearchQuery, parsed: ParsedText, encoded: _Encoding, watch: Stopwatch) -> SearchResult:
+def _answer(query: SearchQuery, parsed: ParsedText, encoded: PendingVector, watch: Stopwatch) -> SearchResult:
     """Answer a parsed query when it has its turn."""
     with turns.turn(), watch.timing("retrieve"):
         if query.mode is Mode.SEMANTIC:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 
 from search.lexical_query import LexicalQuery
 from search.product_values import ProductValues
 from search.scope import NOTHING, Condition, Scope, any_of, params_of
 from search.selectivity import rows_kept, share_of
-from search.statements import GIN_SETTINGS, Flags, Floats, Ids, Kind, Select, fetch_columns, id_array
+from search.statements import GIN_SETTINGS, Flags, Floats, Ids, Kind, Select, fetch, fetch_columns, id_array
 from search.trace import stage
 from search.word_candidates import FEW_CANDIDATES, best_candidates, candidate_sql, most_candidates
 
@@ -61,6 +62,19 @@ class Matches:
 
 
 NO_MATCHES = Matches(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.bool_))
+
+
+_NAMED_SQL = """
+SELECT FROM catalog_product AS p
+WHERE p.is_active AND p.search_vector @@ plainto_tsquery(%s::regconfig, public.catalog_words(public.catalog_fold(%s)))
+AND lower(p.name) = lower(%s) LIMIT 1
+"""
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is the name of a product."""
+    text = text.replace("\x00", " ").strip()
+    return bool(fetch(_NAMED_SQL, (settings.SEARCH_CONFIG, text, text), GIN_SETTINGS))
 
 
 @stage("keyword")

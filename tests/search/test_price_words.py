@@ -134,6 +134,13 @@ class TestSearch:
         assert result.understood is None
         assert result.total == 4
 
+    def test_a_products_name_is_its_name(self, make_product: MakeProduct) -> None:
+        make_product("Gift card up to 50 EUR", sku="card", price=Decimal("80"))
+        result = search_products(SearchQuery("gift card UP TO 50 eur", mode=Mode.KEYWORD))
+        assert result.understood is None
+        assert [hit.fields["sku"] for hit in result.hits] == ["card"]
+        assert ranking_of(SearchQuery("gift card up to 50 eur", mode=Mode.KEYWORD)).scores[0] == 1.0
+
     def test_pages_follow_each_other(self) -> None:
         pages = [
             search_products(SearchQuery("drill under 90", mode=Mode.KEYWORD, page=page, page_size=1))
