@@ -94,9 +94,8 @@ def _is_measure(number: str, word: str, lexemes: Callable[[str], Sequence[Lexeme
     if not (_NUMBER.fullmatch(number) and word.isalpha()):
         return False
     symbol = _symbol(word)
-    if symbol == INCH or (
-        symbol in names_in(settings.SEARCH_CONFIG) and len(word) > 1
-    ):  # a single letter may be anything
+    # A single letter may be anything.
+    if symbol == INCH or (len(word) > 1 and symbol in names_in(settings.SEARCH_CONFIG)):
         return True
     alone = lexemes(number)
     together = [lexemes(name) for name in by_all_names(number + word) or [number + word]]

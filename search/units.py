@@ -6,10 +6,22 @@ from functools import lru_cache
 # Marks of inches are this word, with a blank before it.
 INCH = "inch"
 
+# What most languages call alike.
+_ALIKE = {
+    "v": ("volt",),
+    "w": ("watt",),
+    "kw": ("kilowatt",),
+    "a": ("ampere",),
+    "hz": ("hertz",),
+    "mb": ("megabyte",),
+    "gb": ("gigabyte",),
+    "tb": ("terabyte",),
+}
 # What catalogues abbreviate, and what people who do not may call it: without accents, and in the plural where that is
 # more than an s. Names that are other words too (livres, libras) are none.
 _NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "english": {
+        **_ALIKE,
         "m": ("meter", "metre"),
         "cm": ("centimeter", "centimetre"),
         "mm": ("millimeter", "millimetre"),
@@ -20,16 +32,11 @@ _NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "lb": ("pound", "lbs"),
         "l": ("liter", "litre"),
         "ml": ("milliliter", "millilitre"),
-        "v": ("volt",),
-        "w": ("watt",),
-        "kw": ("kilowatt",),
         "a": ("amp", "ampere"),
-        "hz": ("hertz",),
-        "mb": ("megabyte",),
         "gb": ("gigabyte", "gig"),
-        "tb": ("terabyte",),
     },
     "german": {
+        **_ALIKE,
         "m": ("meter",),
         "cm": ("zentimeter",),
         "mm": ("millimeter",),
@@ -39,16 +46,9 @@ _NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "g": ("gramm",),
         "l": ("liter",),
         "ml": ("milliliter",),
-        "v": ("volt",),
-        "w": ("watt",),
-        "kw": ("kilowatt",),
-        "a": ("ampere",),
-        "hz": ("hertz",),
-        "mb": ("megabyte",),
-        "gb": ("gigabyte",),
-        "tb": ("terabyte",),
     },
     "french": {
+        **_ALIKE,
         "m": ("metre",),
         "cm": ("centimetre",),
         "mm": ("millimetre",),
@@ -58,16 +58,12 @@ _NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "g": ("gramme",),
         "l": ("litre",),
         "ml": ("millilitre",),
-        "v": ("volt",),
-        "w": ("watt",),
-        "kw": ("kilowatt",),
-        "a": ("ampere",),
-        "hz": ("hertz",),
         "mb": ("mo", "megaoctet"),
         "gb": ("go", "gigaoctet"),
         "tb": ("to", "teraoctet"),
     },
     "spanish": {
+        **_ALIKE,
         "m": ("metro",),
         "cm": ("centimetro",),
         "mm": ("milimetro",),
@@ -82,11 +78,9 @@ _NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "kw": ("kilovatio",),
         "a": ("amperio",),
         "hz": ("hercio",),
-        "mb": ("megabyte",),
-        "gb": ("gigabyte",),
-        "tb": ("terabyte",),
     },
     "italian": {
+        **_ALIKE,
         "m": ("metro", "metri"),
         "cm": ("centimetro", "centimetri"),
         "mm": ("millimetro", "millimetri"),
@@ -96,16 +90,11 @@ _NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "g": ("grammo", "grammi"),
         "l": ("litro", "litri"),
         "ml": ("millilitro", "millilitri"),
-        "v": ("volt",),
-        "w": ("watt",),
-        "kw": ("kilowatt",),
-        "a": ("ampere",),
-        "hz": ("hertz",),
-        "mb": ("megabyte",),
         "gb": ("gigabyte", "giga"),
         "tb": ("terabyte", "tera"),
     },
     "dutch": {
+        **_ALIKE,
         "m": ("meter",),
         "cm": ("centimeter",),
         "mm": ("millimeter",),
@@ -115,14 +104,6 @@ _NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "g": ("gram",),
         "l": ("liter",),
         "ml": ("milliliter",),
-        "v": ("volt",),
-        "w": ("watt",),
-        "kw": ("kilowatt",),
-        "a": ("ampere",),
-        "hz": ("hertz",),
-        "mb": ("megabyte",),
-        "gb": ("gigabyte",),
-        "tb": ("terabyte",),
     },
 }
 

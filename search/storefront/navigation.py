@@ -206,9 +206,9 @@ def chips(
 
 def orderings(asked: Asked) -> list[Choice]:
     """Return the orders that the products can be shown in."""
-    chosen = next(iter(asked.get("ordering", [])), Ordering.RELEVANCE)
     # What is browsed has the newest first by itself.
     labels = _ORDERINGS if "q" in asked else {Ordering.RELEVANCE: "Newest", **_PRICE_ORDERINGS}
+    chosen = next((one for one in asked.get("ordering", []) if one in labels), Ordering.RELEVANCE)
     return [
         Choice(label, 0, address(asked, ordering=None if one is Ordering.RELEVANCE else [one]), one == chosen)
         for one, label in labels.items()

@@ -74,6 +74,22 @@ class TestOrder:
         assert "".join(pages) == found(text, ordering, filters=within)
         assert [len(page) for page in pages] == [2, 2, 1]
 
+    @pytest.mark.parametrize("ordering", [Ordering.CHEAPEST, Ordering.DEAREST])
+    def test_of_many_equal_prices_the_better_ones_come_first(
+        self, make_product: MakeProduct, ordering: Ordering
+    ) -> None:
+        for number in range(60):
+            make_product("Chisel" + " of steel" * (number % 7), price=Decimal(5 + number % 2))
+        best, sorted_ones = (
+            search_products(SearchQuery("chisel", mode=Mode.KEYWORD, ordering=one, page_size=60)).hits
+            for one in (Ordering.RELEVANCE, ordering)
+        )
+        expected = sorted(
+            best, key=lambda hit: float(hit.fields["price"]), reverse=ordering is Ordering.DEAREST
+        )
+        assert [hit.fields["sku"] for hit in sorted_ones] == [hit.fields["sku"] for hit in expected]
+        assert len(best) == 60
+
     def test_scores_stay_with_their_products(self) -> None:
         best = search_products(SearchQuery("drill", mode=Mode.KEYWORD, explain=True))
         cheap = search_products(
@@ -83,10 +99,13 @@ class TestOrder:
         assert {hit.fields["sku"]: (hit.score, hit.explanation) for hit in cheap.hits} == said
         assert (cheap.total, cheap.facets) == (best.total, best.facets)
 
-    def test_nothing_is_reranked(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(rerank, "is_on", lambda: True)
-        monkeypatch.setattr(rerank, "reranked", lambda *_: pytest.fail("asked for no relevance"))
-        assert len(search_products(SearchQuery("drill", ordering=Ordering.CHEAPEST)).hits) == 5
+    def test_only_the_best_are_reranked(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings.SEARCH_RERANK_MODEL = "any"
+        asked: list[str] = []
+        monkeypatch.setattr(rerank, "reranked", lambda ranking, text, *_: asked.append(text) or ranking)
+        for ordering in Ordering:
+            assert len(search_products(SearchQuery("drill", ordering=ordering)).hits) == 5
+        assert asked == ["drill"]
 
     def test_the_api_takes_it(self, client: Client) -> None:
         answer = client.get("/api/search/", {"q": "drill", "mode": "keyword", "ordering": "-price"}).json()
@@ -109,4 +128,6 @@ class TestOrder:
     def test_what_is_browsed_has_the_newest_first(self, client: Client) -> None:
         page = client.get("/", {"category": "tools"})
         assert "Sort by Newest Lowest price Highest price" in text_of(page)
+        same = client.get("/", {"category": "tools", "ordering": "-id"}).content.decode()
+        assert '<a href="/?category=tools" aria-current="true" rel="nofollow">Newest</a>' in same
         assert "Sort by" not in text_of(client.get("/", {"q": "pot", "mode": "keyword"}))

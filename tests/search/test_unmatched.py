@@ -48,6 +48,7 @@ def unmatched_in(text: str, **query: Any) -> tuple[str, ...]:
         ("120mm fan", ()),
         ("powerbank", ()),  # in two words
         ("qx77", ()),  # a SKU, which is in no text
+        ("power QX77", ()),
         ("br/tn 2110", ()),  # the whole query is one
         ("paint", ("paint",)),  # nobody can buy it
         ('fan -noctua "case fan"', ()),
