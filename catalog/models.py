@@ -213,6 +213,12 @@ class Product(models.Model):
         ordering = ["-id"]
         indexes = [
             GinIndex(fields=["search_vector"], name="product_search_vector", fastupdate=False),
+            GinIndex(
+                fields=["attributes"],
+                opclasses=["jsonb_path_ops"],
+                name="product_attributes",
+                fastupdate=False,
+            ),
             # With the id, so that whoever wants the products of a price or a brand reads the index alone.
             models.Index(fields=["price", "id"], name="product_price_id"),
             models.Index(fields=["brand", "id"], name="product_brand_id"),

@@ -11,6 +11,8 @@ from django.contrib.postgres.search import SearchQuery
 from django.db import connection, models
 from django.db.models import Q
 
+from catalog.attributes import AttributeValues, HasAttributes
+
 if TYPE_CHECKING:
     from catalog.models import Category, Product  # noqa: F401 - named in strings below
 
@@ -69,6 +71,10 @@ class ProductQuerySet(models.QuerySet["Product"]):
         if highest is not None:
             found = found.filter(price__lte=highest)
         return found
+
+    def with_attributes(self, wanted: AttributeValues) -> ProductQuerySet:
+        """Products that have one of the wanted values of each attribute."""
+        return self.filter(HasAttributes(wanted)) if wanted else self
 
     def matching(self, text: str) -> ProductQuerySet:
         """Products whose SKU begins with the text, or with all its words in their name or brand.

@@ -40,8 +40,8 @@ def check_names(names: Iterable[str]) -> None:
 
 
 def scope_of(name: str, scope: Scope) -> Scope:
-    """The scope that a facet is counted in: one that is filtered on, without that filter."""
-    return scope.without(name) if name in FILTERABLE else scope
+    """The scope that a facet is counted in: without its own filter, if there is one."""
+    return scope.without(name)
 
 
 def count(
@@ -84,7 +84,7 @@ def _values(name: str, counts: Counts, filters: Filters) -> list[FacetValue]:
         return price_ranges(counts, filters)
     if name == CATEGORY:
         return category_tree(counts, _categories_of(counts, filters.categories), filters.categories)
-    return _most_frequent(counts, filters.brands if name == BRAND else ())
+    return _most_frequent(counts, filters.brands if name == BRAND else dict(filters.attributes).get(name, ()))
 
 
 @lru_cache(maxsize=100)

@@ -6,7 +6,7 @@ from functools import cached_property
 from search.outlook import Outlook, Samples, samples_of
 from search.scope import NOTHING, Condition, Scope
 from search.selectivity import categories_hold, exact_rows, rows_kept
-from search.statements import Floats
+from search.statements import Floats, fetch, id_array
 from search.terms import catalogue_size
 from search.vectors import LEAST_COSINE, Neighbours, PricedNeighbours, Vector, VectorSpace, vector_literal
 from search.walk import filtered_stride, walk
@@ -37,7 +37,7 @@ class Neighbourhood:
         self.space = space
         self.literal = vector_literal(vector)
         self.floor = floor
-        self._vector = vector
+        self.vector = vector
         self._outlooks: dict[Scope, Outlook] = {}
 
     @property
@@ -62,25 +62,30 @@ class Neighbourhood:
         if rows <= exact_rows(scope):
             return None
         if scope not in self._outlooks:
-            self._outlooks[scope] = self._samples.outlook(self._vector, scope)
+            self._outlooks[scope] = self._samples.outlook(self.vector, scope)
         return self._outlooks[scope]
 
-    def passed_by(self, scope: Scope, found: Neighbours, exclude: Sequence[int]) -> int:
+    def passed_by(
+        self, scope: Scope, found: Neighbours, exclude: Sequence[int] = (), constraint: Condition = NOTHING
+    ) -> int:
         """How many samples within a scope a walk passed by that are nearer than much of what it found.
 
-        A graph may lead to the wrong place: where a query lies between kinds of products, one of these may be out of
-        sight. Samples of the catalogue would be among the first that are found.
+        Those are meant that satisfy a constraint on products `x`. A graph may lead to the wrong place: where a query
+        lies between kinds of products, one of these may be out of sight. Samples of the catalogue would be among the
+        first that are found.
         """
         first = max(LEAST_TO_TELL, int(FIRST_TO_TELL * len(found)))
         limit = found.cosines[min(first, len(found)) - 1] + ALIKE if len(found) else -1.0
-        nearer = self._samples.nearer(self._vector, self._about, limit)
+        nearer = self._samples.nearer(self.vector, self._about, limit)
         if not len(nearer):
             return 0
         known = {*found.product_ids.tolist(), *exclude}
-        return sum(
-            pk not in known and (not scope.brands or self._samples.brand_of[pk] in scope.brands)
+        passed_by = [
+            pk
             for pk in nearer.within(scope).product_ids.tolist()
-        )
+            if pk not in known and (not scope.brands or self._samples.brand_of[pk] in scope.brands)
+        ]
+        return len(passed_by) if not constraint.sql else _number_of(passed_by, constraint)
 
     @cached_property
     def _samples(self) -> Samples:
@@ -88,7 +93,7 @@ class Neighbourhood:
 
     @cached_property
     def _about(self) -> Floats:
-        return self._samples.about(self._vector)
+        return self._samples.about(self.vector)
 
     def are_prices_uneven(self, scope: Scope) -> bool:
         """Whether a scope's price tells kinds of products apart, as far as samples tell."""
@@ -125,6 +130,15 @@ class Neighbourhood:
     def _nearest(self, rows: int) -> PricedNeighbours:
         everything = Scope().condition("e")
         return walk(self.space, self.literal, everything, rows, rows)
+
+
+def _number_of(product_ids: Sequence[int], constraint: Condition) -> int:
+    """How many of some products `x` satisfy a constraint."""
+    if not product_ids:
+        return 0
+    sql = f"SELECT count(*) FROM catalog_product AS x WHERE x.id = ANY(%s::bigint[]) AND {constraint.sql}"
+    ((number,),) = fetch(sql, (id_array(product_ids), *constraint.params))
+    return int(number)
 
 
 def _kept(scope: Scope) -> int:

@@ -10,8 +10,12 @@ from search.merchandising.rules import Rulebook
 MAX_QUERY_LENGTH = 512
 MAX_PAGE_SIZE = 100
 MAX_DEPTH = 1_000
+MAX_FILTERED_ATTRIBUTES = 10
 PENNY = Decimal("0.01")  # the least difference of two prices
 MAX_BATCH = 50
+
+# Texts of an attribute's values by its name, any of which may match; all names must. In the order of names.
+Attributes = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class Mode(StrEnum):
@@ -39,6 +43,7 @@ class Filters:
     brands: tuple[str, ...] = ()  # exact names, any of them may match
     price_min: Decimal | None = None
     price_max: Decimal | None = None
+    attributes: Attributes = ()
 
 
 @dataclass(frozen=True)

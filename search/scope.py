@@ -1,12 +1,13 @@
 """Filters, resolved once per query and said in SQL for either leg."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from catalog.attributes import attribute_condition
 from search.exceptions import InvalidQueryError
-from search.query import Filters
+from search.query import Attributes, Filters
 from search.statements import fetch, id_array
 
 
@@ -44,6 +45,7 @@ class Scope:
     brands: tuple[str, ...] = ()
     price_min: Decimal | None = None
     price_max: Decimal | None = None
+    attributes: Attributes = ()  # which products have, and rows of vectors have not
 
     @property
     def is_open(self) -> bool:
@@ -54,15 +56,24 @@ class Scope:
         """Whether another scope asks for nothing that this one does not ask for in the same words."""
         theirs = (other.category_ids, other.brands, other.price_min, other.price_max)
         ours = (self.category_ids, self.brands, self.price_min, self.price_max)
-        return all(asked in (None, ()) or asked == mine for asked, mine in zip(theirs, ours, strict=True))
+        return set(other.attributes) <= set(self.attributes) and all(
+            asked in (None, ()) or asked == mine for asked, mine in zip(theirs, ours, strict=True)
+        )
 
     def without(self, name: str) -> "Scope":
-        """The same scope with one filter (`category`, `brand` or `price`) lifted."""
+        """The same scope with one filter (`category`, `brand`, `price` or that on an attribute) lifted."""
         if name == "category":
-            return Scope(None, self.brands, self.price_min, self.price_max)
+            return replace(self, category_ids=None)
         if name == "brand":
-            return Scope(self.category_ids, (), self.price_min, self.price_max)
-        return Scope(self.category_ids, self.brands)
+            return replace(self, brands=())
+        if name == "price":
+            return replace(self, price_min=None, price_max=None)
+        return replace(self, attributes=tuple(one for one in self.attributes if one[0] != name))
+
+    @property
+    def without_attributes(self) -> "Scope":
+        """What of the scope rows of vectors have columns for."""
+        return replace(self, attributes=()) if self.attributes else self
 
     def condition(self, alias: str, with_active: bool = True) -> Condition:
         """The filters on a table that has their columns, and that only active products are within."""
@@ -71,7 +82,7 @@ class Scope:
             found &= Condition(f"{alias}.category_id = ANY(%s::bigint[])", (id_array(self.category_ids),))
         if self.brands:
             found &= Condition(f"{alias}.brand = ANY(%s::text[])", (list(self.brands),))
-        return found & self.price_condition(alias)
+        return found & self.price_condition(alias) & self.attribute_condition(alias)
 
     def price_condition(self, alias: str) -> Condition:
         """The price range alone; a product without a price is in no range."""
@@ -81,6 +92,13 @@ class Scope:
         if self.price_max is not None:
             found &= Condition(f"{alias}.price <= %s::numeric", (self.price_max,))
         return found
+
+    def attribute_condition(self, alias: str) -> Condition:
+        """What is asked of the attributes of products."""
+        if not self.attributes:
+            return NOTHING
+        sql, params = attribute_condition(f"{alias}.attributes", dict(self.attributes))
+        return Condition(sql, tuple(params))
 
 
 def any_of(scopes: Sequence[Scope], alias: str) -> Condition:
@@ -107,6 +125,7 @@ def resolve(filters: Filters) -> Scope:
         brands=tuple(dict.fromkeys(filters.brands)),
         price_min=filters.price_min,
         price_max=filters.price_max,
+        attributes=filters.attributes,
     )
 
 

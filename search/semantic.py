@@ -8,21 +8,19 @@ after all.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from operator import or_
 
-import numpy as np
 from django.conf import settings
 
 from search.comparison import compare_all, compare_together, effort, in_common
 from search.neighbourhood import Neighbourhood
-from search.scope import NOTHING, Condition, Scope, any_of
+from search.product_conditions import ProductConditions, nearest_having
+from search.scope import NOTHING, Condition, Scope
 from search.selectivity import exact_rows, growth, rows_kept, share_of
 from search.side_by_side import side_by_side
-from search.similarities import Similarities
-from search.statements import GIN_SETTINGS, Kind, fetch_columns, fetch_together
 from search.trace import Route, stage, took
 from search.vectors import LEAST_COSINE, NOBODY, Neighbours, Vector, VectorSpace
 from search.walk import LONGEST_STRIDE, filtered_stride, usual_stride, walk
@@ -95,24 +93,48 @@ def nearest_in_each(
     `limits` says how many are wanted within each. Within those that are `believed`, a walk that leads to the wrong
     place does little harm, and is not looked into.
 
-    `required` is a constraint too, one that an index answers, such as a phrase. How many products have one, the
-    planner cannot know: it takes words for independent of each other. So those that have it are looked up, and only
-    they are compared unless they are many.
+    `required` is a constraint too, one that an index answers, such as a phrase.
     """
-    those_having = partial(
-        _nearest_of_those, space, vector, constraint=constraint & required, exclude=exclude
-    )
-    if required.sql and (found := those_having(limits, at_most=settings.SEARCH_EXACT_ROWS)) is not None:
+    around = Neighbourhood(space, vector, floor)
+    found: dict[Scope, Neighbours] = {}
+    for having, alike in _by_attributes(limits).items():
+        asked = ProductConditions(constraint, required, having.attribute_condition("x"), exclude)
+        limits_of_rows = {scope.without_attributes: limits[scope] for scope in alike}
+        near = _nearest_in_each(
+            around, limits_of_rows, asked, [scope.without_attributes for scope in alike if scope in believed]
+        )
+        found |= {scope: near[scope.without_attributes] for scope in alike}
+    return found
+
+
+def _by_attributes(scopes: Iterable[Scope]) -> dict[Scope, list[Scope]]:
+    """Scopes by what they ask of attributes: rows of vectors do not know these."""
+    alike: dict[Scope, list[Scope]] = defaultdict(list)
+    for scope in scopes:
+        alike[Scope(attributes=scope.attributes)].append(scope)
+    return alike
+
+
+def _nearest_in_each(
+    around: Neighbourhood, limits: Mapping[Scope, int], asked: ProductConditions, believed: Collection[Scope]
+) -> dict[Scope, Neighbours]:
+    """The nearest within scopes that rows of vectors know. Those that have what an index finds are looked up first.
+
+    Only they are compared, unless they are many.
+    """
+    those_having = partial(nearest_having, around, asked)
+    if _may_be_few(limits, asked) and (found := those_having(limits, settings.SEARCH_EXACT_ROWS)) is not None:
         took(Route.EXACT)
         return found
-    other = _constrained(constraint & required, exclude)
-    around = Neighbourhood(space, vector, floor)
-    # Many have what is required, so that only the filters can make few of them.
-    narrowing = NOTHING if required.sql else constraint
-    ways = {scope: _way(around, scope, narrowing, other, limit) for scope, limit in limits.items()}
-    # Of words, samples know nothing.
-    unchecked = limits if (constraint & required).sql else believed
-    return _Search(around, ways, other, exclude, unchecked, those_having if required.sql else None).found()
+    ways = {scope: _way(around, scope, asked, limit) for scope, limit in limits.items()}
+    return _Search(around, ways, asked, believed, those_having).found()
+
+
+def _may_be_few(limits: Iterable[Scope], asked: ProductConditions) -> bool:
+    """Whether an index may find few that have what is asked for."""
+    if asked.required.sql or not asked.attributes.sql:
+        return bool(asked.required.sql)
+    return max(rows_kept(scope, asked.narrowing) or 0 for scope in limits) <= settings.SEARCH_EXACT_ROWS
 
 
 @dataclass
@@ -121,12 +143,15 @@ class _Search:
 
     around: Neighbourhood
     ways: Mapping[Scope, _Way]
-    other: Condition
-    exclude: Sequence[int]
-    unchecked: Collection[Scope]  # where walks are believed
-    # Where something is required: the nearest within scopes of those that have it.
-    those_having: Callable[[Mapping[Scope, int]], dict[Scope, Neighbours] | None] | None
+    asked: ProductConditions
+    believed: Collection[Scope]  # where walks are
+    those_having: Callable[[Mapping[Scope, int]], dict[Scope, Neighbours] | None]
     compared: dict[Scope, Neighbours] = field(default_factory=dict)
+
+    @cached_property
+    def other(self) -> Condition:
+        """What is asked of rows `e` beside the scopes."""
+        return self.asked.of_rows
 
     def found(self) -> dict[Scope, Neighbours]:
         """The nearest within each scope. For the sets of facets the graph is walked while rows are compared.
@@ -141,7 +166,8 @@ class _Search:
 
     def _find_each(self, scopes: Sequence[Scope]) -> dict[Scope, Neighbours]:
         ways = {scope: self.ways[scope] for scope in scopes}
-        self.compared |= _compared(self.around, ways, self.other)
+        if not self.asked.attributes.sql:
+            self.compared |= _compared(self.around, ways, self.other)
         return {scope: self._find(scope) for scope in scopes}
 
     def _find(self, scope: Scope) -> Neighbours:
@@ -183,13 +209,19 @@ class _Search:
 
     def _passed_by(self, scope: Scope, found: Neighbours) -> int:
         """How many samples tell that the graph led to the wrong place."""
-        return 0 if scope in self.unchecked else self.around.passed_by(scope, found, self.exclude)
+        if scope in self.believed:
+            return 0
+        return self.around.passed_by(scope, found, self.asked.exclude, self.asked.of_products)
 
     def _compare(self, scope: Scope) -> Neighbours:
-        """Compare every row within a scope, unless that was done."""
+        """Compare every row within a scope, unless that was done.
+
+        Of attributes, the index knows which rows have them, and to look that up for each takes longer. Of phrases it
+        does where the filters keep few rows.
+        """
         if scope not in self.compared:
             way = self.ways[scope]
-            if self.those_having is not None and not way.is_exact:
+            if self.asked.attributes.sql or (self.asked.required.sql and not way.is_exact):
                 self.compared |= self.those_having({scope: way.limit}) or {scope: NOBODY}
             else:
                 self.compared[scope] = compare_all(self.around, scope, self.other, way.limit)
@@ -211,54 +243,19 @@ def _compared(around: Neighbourhood, ways: Mapping[Scope, _Way], other: Conditio
     return compared
 
 
-def _nearest_of_those(
-    space: VectorSpace,
-    vector: Vector,
-    limits: Mapping[Scope, int],
-    *,
-    constraint: Condition,
-    exclude: Sequence[int],
-    at_most: int | None = None,
-) -> dict[Scope, Neighbours] | None:
-    """The nearest within each scope of the products that satisfy a constraint; None where more than `at_most` do."""
-    within = [scope.condition("x") for scope in limits]
-    where = any_of(list(limits), "x") & constraint
-    product_ids, *inside = fetch_columns(
-        (Kind.ID, *(Kind.FLAG for _ in within)),
-        f"SELECT x.id{''.join(f', {one.sql}' for one in within)} FROM catalog_product AS x"
-        f" WHERE {where.sql} LIMIT %s",
-        (
-            *(param for one in within for param in one.params),
-            *where.params,
-            None if at_most is None else at_most + 1,
-        ),
-        GIN_SETTINGS,
-    )
-    if at_most is not None and len(product_ids) > at_most:
-        return None
-    asked = Similarities(space, vector, product_ids)
-    near = asked.found(fetch_together(asked.selects))
-    near = near.at(np.lexsort((-near.product_ids, -near.cosines)))
-    stays = ~np.isin(product_ids, exclude)
-    return {
-        scope: near.at(np.flatnonzero(np.isin(near.product_ids, product_ids[is_inside & stays]))).first(limit)
-        for (scope, limit), is_inside in zip(limits.items(), inside, strict=True)
-    }
-
-
-def _way(around: Neighbourhood, scope: Scope, constraint: Condition, other: Condition, limit: int) -> _Way:
-    kept = rows_kept(scope, constraint)
+def _way(around: Neighbourhood, scope: Scope, asked: ProductConditions, limit: int) -> _Way:
+    kept = rows_kept(scope, asked.narrowing)
     share = share_of(kept)
     if kept is not None and _are_few(around, scope, limit, kept):
         return _Way(limit, True, share)
     # What is looked up for each row that is compared takes ten times as long as comparing it.
-    if not other.looks_up and _is_better_compared(around, scope, limit, share):
+    if not asked.of_products.sql and _is_better_compared(around, scope, limit, share):
         return _Way(limit, True, share)
     if scope.category_ids is None:
         return _Way(limit, False, share)
     unbranded = scope.without("brand")
     near = around.share_within(unbranded)
-    if near < FIT * share_of(rows_kept(unbranded, constraint)):
+    if near < FIT * share_of(rows_kept(unbranded, NOTHING)):
         return _Way(limit, True, share)  # the graph leads elsewhere
     return _Way(limit, False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
 
@@ -271,19 +268,6 @@ def _are_few(around: Neighbourhood, scope: Scope, limit: int, kept: float) -> bo
     return (
         prices_only and kept <= UNEVEN_PRICES_FACTOR * exact_rows(scope) and around.are_prices_uneven(scope)
     )
-
-
-def _constrained(constraint: Condition, exclude: Sequence[int]) -> Condition:
-    """What is asked of a row beside the filters."""
-    other = NOTHING
-    if exclude:
-        other &= Condition("e.product_id <> ALL(%s::bigint[])", (list(exclude),))
-    if constraint.sql:
-        other &= Condition(
-            f"(SELECT {constraint.sql} FROM catalog_product AS x WHERE x.id = e.product_id)",
-            constraint.params,
-        )
-    return other
 
 
 def _is_better_compared(around: Neighbourhood, scope: Scope, limit: int, share: float) -> bool:

@@ -130,6 +130,10 @@ def _write_events(events: Sequence[EventRecord]) -> list[EventRecord]:
 def _filters(filters: Filters) -> dict[str, Any]:
     """Filters that are set, as JSON. Whatever a visitor can write is masked: a brand is any text."""
     found = {name: value for name, value in asdict(filters).items() if value not in ((), None)}
+    if filters.attributes:
+        found["attributes"] = tuple(
+            f"{name}:{value}" for name, values in filters.attributes for value in values
+        )
     return {
         name: [masked(text)[:MAX_TEXT] for text in value] if isinstance(value, tuple) else str(value)
         for name, value in found.items()

@@ -11,15 +11,17 @@ from catalog.querysets import ProductQuerySet
 from search.api.forms import FilterForm, ManyField, existing_categories, unknown_category
 from search.api.parameters import check_names, check_texts, form_errors
 from search.exceptions import InvalidQueryError
+from search.query import Attributes
 
 
 class ProductFilter(filters.FilterSet):
-    """Products by category (with everything below), brand and price."""
+    """Products by category (with everything below), brand, price and attributes."""
 
     category = filters.Filter(field_name="category", method="in_categories")
     brand = filters.Filter(field_name="brand", method="of_brands")
     price_min = filters.Filter(field_name="price", method="from_price")
     price_max = filters.Filter(field_name="price", method="to_price")
+    attribute = filters.Filter(field_name="attributes", method="with_attributes")
 
     class Meta:
         model = Product
@@ -44,6 +46,10 @@ class ProductFilter(filters.FilterSet):
     def to_price(self, queryset: ProductQuerySet, name: str, highest: Decimal | None) -> ProductQuerySet:
         """Products that cost at most this."""
         return queryset.priced_between(highest=highest)
+
+    def with_attributes(self, queryset: ProductQuerySet, name: str, wanted: Attributes) -> ProductQuerySet:
+        """Products that have one of the values of each attribute."""
+        return queryset.with_attributes(dict(wanted))
 
 
 class ProductFilterBackend(filters.DjangoFilterBackend):

@@ -8,12 +8,23 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from catalog.models import Category
+from search.attributes import unknown_attributes
 from search.facets import unknown_names
-from search.query import MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode, Ordering
+from search.query import (
+    MAX_DEPTH,
+    MAX_FILTERED_ATTRIBUTES,
+    MAX_PAGE_SIZE,
+    MAX_QUERY_LENGTH,
+    Attributes,
+    Fusion,
+    Mode,
+    Ordering,
+)
 from search.suggest import MAX_SUGGESTIONS
 
 MAX_VALUES = 50
 MAX_FACETS = 20
+MAX_ATTRIBUTE_LENGTH = 500  # of a name and a value
 MAX_SIMILAR = 100
 DEFAULT_PAGE_SIZE = 20
 MAX_PRICE = 9_999_999_999  # what the catalogue's column holds
@@ -62,9 +73,11 @@ class ManyField(LastingField):
 
     widget = forms.MultipleHiddenInput
 
-    def __init__(self, *, max_length: int, max_values: int = MAX_VALUES, split: bool = False) -> None:
+    def __init__(
+        self, *, max_length: int, max_values: int = MAX_VALUES, split: bool = False, strip: bool = True
+    ) -> None:
         super().__init__(required=False)
-        self.one = forms.CharField(required=False, max_length=max_length)
+        self.one = forms.CharField(required=False, max_length=max_length, strip=strip)
         self.max_values = max_values
         self.split = split  # commas part values, too
 
@@ -97,6 +110,36 @@ class FacetsField(ManyField):
                 ],
                 code="unknown",
             )
+
+
+class AttributesField(ManyField):
+    """Attributes that products must have: `attribute=colour:red&attribute=colour:blue&attribute=voltage:18 V`."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=MAX_ATTRIBUTE_LENGTH, strip=False)
+
+    def clean(self, value: Any) -> Attributes:
+        """Return the values by attribute, in the order of names. Raises ValidationError."""
+        wanted: dict[str, list[str]] = {}
+        for text in super().clean(value):
+            name, content = _parted(text)
+            wanted.setdefault(name, []).append(content)
+        if len(wanted) > MAX_FILTERED_ATTRIBUTES:
+            raise ValidationError(f"Ask for at most {MAX_FILTERED_ATTRIBUTES} attributes.", code="too_many")
+        return tuple((name, tuple(values)) for name, values in sorted(wanted.items()))
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The name and the value of `name:value`; a name may have colons, too. Raises ValidationError."""
+    parts = text.split(":")
+    ways = [(":".join(parts[:place]), ":".join(parts[place:])) for place in range(1, len(parts))]
+    if not any(name and content for name, content in ways):
+        raise ValidationError(f"Write “{text}” as a name and a value: colour:red.", code="malformed")
+    missing = set(unknown_attributes([name for name, _ in ways]))
+    known = [(name, content) for name, content in ways if content and name not in missing]
+    if not known:
+        raise ValidationError(f"No product has an attribute “{ways[0][0]}”.", code="unknown")
+    return known[0]
 
 
 class PriceField(LastingField, forms.DecimalField):
@@ -138,6 +181,7 @@ class FilterForm(forms.Form):
     brand = ManyField(max_length=120)
     price_min = PriceField()
     price_max = PriceField()
+    attribute = AttributesField()
 
     def __init__(self, *args: Any, known_categories: frozenset[str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

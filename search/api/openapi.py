@@ -22,7 +22,16 @@ from search.api.pagination import ORDERINGS
 from search.api.parsers import BeaconParser, JSONParser
 from search.api.problems import CONTENT_TYPE
 from search.models import SearchEvent
-from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Fusion, Mode, Ordering
+from search.query import (
+    MAX_BATCH,
+    MAX_DEPTH,
+    MAX_FILTERED_ATTRIBUTES,
+    MAX_PAGE_SIZE,
+    MAX_QUERY_LENGTH,
+    Fusion,
+    Mode,
+    Ordering,
+)
 from search.suggest import MAX_SUGGESTIONS
 
 _PROBLEMS = {
@@ -80,6 +89,12 @@ FILTERS = [
     _many("brand", "A brand, exactly as products have it. May be repeated.", MAX_VALUES),
     _query("price_min", _PRICE, "Lowest price; products without a price are left out."),
     _query("price_max", _PRICE, "Highest price; products without a price are left out."),
+    _many(
+        "attribute",
+        "An attribute and its value, as `colour:red`. Repeated for one attribute, either may be the value; of several "
+        f"attributes (up to {MAX_FILTERED_ATTRIBUTES}), all must match.",
+        MAX_VALUES,
+    ),
 ]
 _MIN_SCORE = _share("min_score", "Leave out hits below this score, before total, facets and pages.")
 _EXPLAIN = _flag("explain", "Say for each hit how it was found.")
@@ -310,6 +325,7 @@ seeds = extend_schema(
                 "brand": {"type": "array", "items": {"type": "string"}},
                 "price_min": _PRICE,
                 "price_max": _PRICE,
+                "attribute": {"type": "array", "items": {"type": "string"}},
                 "min_score": {"type": "number", "minimum": 0, "maximum": 1},
                 "diversity": {"type": "number", "minimum": 0, "maximum": 1},
             },

@@ -152,6 +152,7 @@ def filters_of(values: Mapping[str, Any]) -> Filters:
         brands=values["brand"],
         price_min=values["price_min"],
         price_max=values["price_max"],
+        attributes=values["attribute"],
     )
 
 

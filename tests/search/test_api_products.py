@@ -76,6 +76,23 @@ def test_filters_hold_alone_and_together(client: Client, make_product: Any, make
     assert found("brand=Nobody") == set()
 
 
+def test_attributes_are_filters_alone_and_together(client: Client, make_product: Any) -> None:
+    make_product(sku="red", attributes={"colour": "red", "volt": 18}, price=10)
+    make_product(sku="blue", attributes={"colour": "blue", "volt": 18.5}, price=20)
+    make_product(sku="plain", attributes={})
+    make_product(sku="gone", attributes={"colour": "red"}, is_active=False)
+
+    def found(query: str) -> set[str]:
+        return {product["sku"] for product in client.get(f"/api/products/?{query}").json()["results"]}
+
+    assert found("attribute=colour:red") == {"red"}
+    assert found("attribute=colour:red&attribute=colour:blue") == {"red", "blue"}
+    assert found("attribute=colour:red&attribute=colour:blue&attribute=volt:18.5") == {"blue"}
+    assert found("attribute=colour:red&attribute=colour:blue&price_max=15") == {"red"}
+    assert found("attribute=colour:green") == set()
+    assert bad_fields(client.get("/api/products/?attribute=taste:sweet")) == ["attribute"]
+
+
 @pytest.mark.parametrize("ordering", ["-id", "id", "sku", "-sku", "price", "-price"])
 def test_pages_follow_each_other_without_gap_or_repeat(
     client: Client, make_product: Any, ordering: str

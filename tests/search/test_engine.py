@@ -27,7 +27,7 @@ ODD_TEXTS = [
     "x\x00y",
     "-drill",
 ]
-
+COLOURS = ["black", "white", "red", "green", "grey", "blue"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
 
@@ -53,9 +53,10 @@ def random_query(rng: random.Random, words: list[str], slugs: list[str], brands:
             brands=tuple(rng.sample(brands, rng.choice([0, 0, 0, 3]))),
             price_min=low if rng.random() < 0.3 else None,
             price_max=high if rng.random() < 0.3 else None,
+            attributes=(("colour", tuple(rng.sample(COLOURS, 2))),) if rng.random() < 0.2 else (),
         ),
         min_score=rng.choice([None, None, 0.3]),
-        facets=("category", "brand", "price", "material"),
+        facets=("category", "brand", "price", "material", "colour"),
         page_size=rng.choice([7, 20, 100]),
     )
 
@@ -85,6 +86,8 @@ def is_within(product: Product, filters: Filters) -> bool:
         return False
     if filters.brands and product.brand not in filters.brands:
         return False
+    if any(str(product.attributes.get(name)) not in values for name, values in filters.attributes):
+        return False
     if product.price is None:
         return filters.price_min is None and filters.price_max is None
     return (filters.price_min or 0) <= product.price <= (filters.price_max or Decimal("Infinity"))
@@ -93,9 +96,10 @@ def is_within(product: Product, filters: Filters) -> bool:
 def check_facets(query: SearchQuery, page: SearchResult, products: list[Product]) -> None:
     """Counts against a brute-force count, for facets that no filter of their own widens."""
     assert list(page.facets) == list(query.facets)
-    material = Counter(str(p.attributes["material"]) for p in products if p.attributes.get("material"))
-    shown = {value.value: value.count for value in page.facets["material"]}
-    assert shown == {value: material[value] for value in shown}, query
+    for name in {"material", "colour"} - dict(query.filters.attributes).keys():
+        counted = Counter(str(p.attributes[name]) for p in products if p.attributes.get(name))
+        shown = {value.value: value.count for value in page.facets[name]}
+        assert shown == {value: counted[value] for value in shown}, query
     if not query.filters.categories:
         tree = Counter(
             slug for product in products if product.category for slug in product.category.path.split("/")
@@ -122,6 +126,38 @@ def test_a_facet_ignores_its_own_filter() -> None:
     ]
     assert [v.value for v in result.facets["brand"] if v.selected] == [brand.value]
     assert sum(v.count for v in result.facets["category"] if v.depth == 0) == result.total
+
+
+def test_a_facet_of_an_attribute_ignores_its_own_filter() -> None:
+    everywhere = search_products(SearchQuery("bag", facets=("colour", "material")))
+    colour = everywhere.facets["colour"][0]
+    result = search_products(
+        SearchQuery(
+            "bag", filters=Filters(attributes=(("colour", (colour.value,)),)), facets=("colour", "material")
+        )
+    )
+    assert result.total == colour.count < everywhere.total
+    shown = {value.value: value for value in result.facets["colour"]}
+    assert shown.keys() == {value.value for value in everywhere.facets["colour"]}
+    assert [value.value for value in shown.values() if value.selected] == [colour.value]
+    assert sum(value.count for value in result.facets["material"]) <= result.total
+
+
+@pytest.mark.parametrize("text", ["", "bag"])
+def test_attributes_hold_for_every_hit_and_are_counted(text: str) -> None:
+    filters = Filters(
+        attributes=(
+            ("colour", ("blue", "brown", "clear", "black", "white")),
+            ("material", ("cotton", "glass", "leather")),
+        )
+    )
+    wanted = Product.objects.active().with_attributes(dict(filters.attributes))
+    result = search_products(SearchQuery(text, filters=filters, facets=("category", "colour"), page_size=100))
+    skus = {hit.fields["sku"] for hit in result.hits}
+    assert skus and skus <= set(wanted.values_list("sku", flat=True))
+    assert result.total == len(skus)
+    assert text or result.total == wanted.count()
+    assert sum(value.count for value in result.facets["category"] if not value.depth) == result.total
 
 
 def test_drill_for_concrete_has_a_hammer_drill_first() -> None:
@@ -200,7 +236,7 @@ def test_what_is_excluded_or_not_in_the_phrase_is_in_no_leg(mode: Mode) -> None:
 
 
 def test_all_but_what_is_excluded_is_counted_as_it_is_listed() -> None:
-    query = SearchQuery("-hammer", facets=("material", "brand", "category", "price"), page_size=100)
+    query = SearchQuery("-hammer", facets=("material", "colour", "brand", "category", "price"), page_size=100)
     left = Product.objects.active().extra(where=["NOT search_vector @@ 'hammer'::tsquery"])
     listed = [hit.fields["sku"] for page in everything(query) for hit in page.hits]
     assert 0 < len(listed) < Product.objects.active().count()

@@ -94,9 +94,16 @@ def test_empty_fields_of_a_form_mean_nothing_was_asked() -> None:
         ("page=1&page=2", "page", "once"),
         ("brand=" + "x" * 121, "brand", "120"),
         ("&".join(f"brand={number}" for number in range(51)), "brand", "50"),
+        ("attribute=colour", "attribute", "a name and a value: colour:red"),
+        ("attribute=:red", "attribute", "a name and a value"),
+        ("attribute=colour:", "attribute", "a name and a value"),
+        ("attribute=no:such:one", "attribute", "No product has an attribute “no”"),
+        ("attribute=a:%00", "attribute", "Null characters"),
+        ("attribute=a:" + "x" * 499, "attribute", "500"),
+        ("&".join(f"attribute=a:{number}" for number in range(51)), "attribute", "50"),
         ("categroy=tools", "categroy", "did you mean “category”?"),
         ("pagesize=3", "pagesize", "did you mean “page_size”?"),
-        ("xyzzy=1", "xyzzy", "no such parameter; use brand,"),
+        ("xyzzy=1", "xyzzy", "no such parameter; use attribute, brand,"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_with_what_to_change(query: str, field: str, says: str) -> None:
@@ -143,6 +150,27 @@ def test_a_page_ignores_parameters_of_others() -> None:
 def test_an_attribute_that_any_product_has_is_a_facet(make_product: Any) -> None:
     make_product(attributes={"Blade length, cm": 3, "colour": "red"})
     assert parse_search(QueryDict("facets=colour")).facets == ("colour",)
+
+
+def test_values_of_attributes_are_read_by_name(make_product: Any) -> None:
+    make_product(attributes={"colour": "red", "ratio": "16:9", "in: out": "1:2"})
+    query = parse_search(
+        QueryDict(
+            "attribute=ratio:16:9&attribute=colour:red&attribute=colour:+blue+&attribute=&attribute=in:+out:1:2"
+        )
+    )
+    assert query.filters.attributes == (
+        ("colour", ("red", " blue ")),
+        ("in: out", ("1:2",)),
+        ("ratio", ("16:9",)),
+    )
+
+
+def test_attributes_are_asked_for_ten_at_most(make_product: Any) -> None:
+    make_product(attributes={f"a{number}": 1 for number in range(11)})
+    ten = "&".join(f"attribute=a{number}:1" for number in range(10))
+    assert len(parse_search(QueryDict(ten)).filters.attributes) == 10
+    assert "at most 10" in errors_of(f"{ten}&attribute=a10:1")["attribute"][0]
 
 
 def test_similar_takes_its_own_parameters(make_category: Any) -> None:

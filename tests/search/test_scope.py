@@ -8,6 +8,7 @@ from search.scope import Scope, any_of
 
 TOOLS = Scope(category_ids=(1, 2))
 CHEAP = Scope(price_max=Decimal(10))
+RED, SMALL = ("colour", ("red",)), ("size", ("small",))
 CHEAP_TOOLS = Scope(category_ids=(1, 2), price_max=Decimal(10))
 
 
@@ -28,7 +29,19 @@ def test_scopes_that_are_parts_of_others_are_not_mentioned() -> None:
         (CHEAP, Scope(price_max=Decimal(20)), False),  # it is, in other words
         (Scope(brands=("Acme",)), Scope(brands=("Acme", "Bolt")), False),  # so it is here
         (Scope(brands=("Acme",)), Scope(), True),
+        (Scope(attributes=(RED, SMALL)), Scope(attributes=(RED,)), True),
+        (Scope(attributes=(RED,)), Scope(attributes=(RED, SMALL)), False),
+        (Scope(), Scope(attributes=(RED,)), False),
     ],
 )
 def test_a_scope_is_part_of_one_that_asks_for_less(scope: Scope, other: Scope, is_part: bool) -> None:
     assert scope.is_part_of(other) is is_part
+
+
+def test_each_filter_can_be_lifted_alone() -> None:
+    everything = Scope((1,), ("Acme",), Decimal(1), Decimal(2), (RED, SMALL))
+    assert everything.without("category") == Scope(None, ("Acme",), Decimal(1), Decimal(2), (RED, SMALL))
+    assert everything.without("brand") == Scope((1,), (), Decimal(1), Decimal(2), (RED, SMALL))
+    assert everything.without("price") == Scope((1,), ("Acme",), None, None, (RED, SMALL))
+    assert everything.without("colour") == Scope((1,), ("Acme",), Decimal(1), Decimal(2), (SMALL,))
+    assert everything.without("voltage") == everything

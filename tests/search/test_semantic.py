@@ -57,6 +57,8 @@ def scopes() -> list[Scope]:
         resolve(Filters(brands=(brand,))),
         resolve(Filters(price_min=Decimal(20), price_max=Decimal(60))),
         resolve(Filters(categories=("kitchen",), price_max=Decimal(30))),
+        Scope(attributes=(("colour", ("black", "red")),)),
+        resolve(Filters(categories=("tools",), attributes=(("voltage", ("12 V", "18 V", "230 V")),))),
     ]
 
 

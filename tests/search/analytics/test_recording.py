@@ -67,6 +67,16 @@ def test_personal_texts_are_masked_in_every_column(
     assert row.filters == {"brands": ["call [number]"]}
 
 
+def test_attributes_that_were_asked_for_are_noted_and_masked_too(
+    client: Client, recorder: Recorder, make_product: Any
+) -> None:
+    make_product(attributes={"colour": "red", "ratio": "1:2"})
+    client.get(API, {"q": "drill", "attribute": ["colour:red", "colour:call +49 170 1234567", "ratio:1:2"]})
+    recorder.flush()
+    row = SearchLog.objects.get()
+    assert row.filters == {"attributes": ["colour:red", "colour:call [number]", "ratio:1:2"]}
+
+
 def test_words_that_no_product_has_are_kept_unless_they_are_masked(
     client: Client, recorder: Recorder, make_product: Any
 ) -> None:
