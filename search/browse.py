@@ -11,12 +11,16 @@ from search.lexical_query import LexicalQuery
 from search.merchandising.application import Browsing
 from search.merchandising.rules import Rule
 from search.ordering import sql_of
+from search.product_values import ATTRIBUTES
 from search.query import Ordering, SearchQuery
 from search.results import Hit, SearchResult
 from search.scope import Condition, Scope
 from search.statements import fetch, id_array
+from search.telling_attributes import SAMPLE, telling_attributes
 
 SCORE = 1.0
+# The attributes of so many products are read to be counted, which takes up to 30 ms.
+MOST_READ = 10_000
 
 
 def page_of(
@@ -27,7 +31,11 @@ def page_of(
     browsing = Browsing(rules, products)
     # All products are counted, and few are shown: one way to exclude is ten times slower for either.
     everyone = lexical.required("p") & lexical.refused_by_id("p") & browsing.visible
-    total, counted = facets.count(query.facets, scope, query.filters, everyone)
+    names = facets.named(query.facets, query.filters)
+    total, counted = facets.count(names, scope, query.filters, everyone)
+    if ATTRIBUTES in query.facets and total <= MOST_READ:
+        telling = telling_attributes(_newest(scope.condition("p") & everyone), names)
+        counted |= facets.count(telling, scope, query.filters, everyone)[1]
     shown = _shown(query, products & browsing.visible, browsing, total)
     fields = hydrate(shown)
     notes = browsing.notes(shown) if query.explain and rules else {}
@@ -68,6 +76,12 @@ def _shown(query: SearchQuery, products: Condition, browsing: Browsing, total: i
         pins[place].product_id if place in pins else next(rest, None) for place in range(first, last + 1)
     )
     return [pk for pk in placed if pk is not None]
+
+
+def _newest(products: Condition) -> list[int]:
+    """The ids of the newest of some products `p`, as many as tell which attributes they have."""
+    sql = f"SELECT p.id FROM catalog_product AS p WHERE {products.sql} ORDER BY p.id DESC LIMIT %s"
+    return [pk for (pk,) in fetch(sql, (*products.params, SAMPLE))]
 
 
 def _lift(browsing: Browsing) -> Condition:

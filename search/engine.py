@@ -28,7 +28,7 @@ from search.ordering import in_order
 from search.parsing import ParsedText, parse
 from search.pending_vectors import PendingVector, PendingVectors, model_of
 from search.price_words import with_price
-from search.product_values import ProductValues
+from search.product_values import ATTRIBUTES, ProductValues
 from search.query import MAX_BATCH, MAX_DEPTH, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, Mode, Ordering, SearchQuery
 from search.ranking import Encoded, Plan, Ranking, rank
 from search.results import FacetValue, Hit, SearchResult
@@ -234,7 +234,7 @@ def _plan(
         configuration=_configuration(query),
         min_score=query.min_score or 0.0,
         rules=rules,
-        facet_values=ProductValues(query.facets),
+        facet_values=ProductValues(facets.named(query.facets, query.filters)),
     )
 
 
@@ -254,7 +254,8 @@ def _ranked(
 
 
 def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
-    scopes = list(dict.fromkeys([scope, *(facets.scope_of(name, scope) for name in query.facets)]))
+    names = facets.named(query.facets, query.filters)
+    scopes = list(dict.fromkeys([scope, *(scope.without(name) for name in names)]))
     rankings = _ranked(query, plan, scopes, settings.SEARCH_RERANK_DEADLINE_S)
     ranking = in_order(rankings[0], query.ordering)
     return SearchResult(
@@ -264,20 +265,23 @@ def _page_of(query: SearchQuery, plan: Plan, scope: Scope) -> SearchResult:
         mode=query.mode,
         degraded=False,
         corrected=None,
-        facets=_facets(query, plan, scope, dict(zip(scopes, rankings, strict=True))),
+        facets=_facets(query, names, plan, scope, dict(zip(scopes, rankings, strict=True))),
     )
 
 
 @stage("facets")
 def _facets(
-    query: SearchQuery, plan: Plan, scope: Scope, rankings: Mapping[Scope, Ranking]
+    query: SearchQuery, names: Sequence[str], plan: Plan, scope: Scope, rankings: Mapping[Scope, Ranking]
 ) -> dict[str, list[FacetValue]]:
     """Count over the result set; a facet that is filtered on, over the set without that filter."""
     if not query.facets:
         return {}
     ids = {one: np.array(ranking.product_ids, dtype=np.int64) for one, ranking in rankings.items()}
-    found = {name: ids[facets.scope_of(name, scope)] for name in query.facets}
-    return facets.count_found(found, plan.facet_values, query.filters)
+    found = {name: ids[scope.without(name)] for name in names}
+    counted = facets.count_found(found, plan.facet_values, query.filters)
+    if ATTRIBUTES in query.facets:
+        counted |= facets.count_telling(ids[scope], names, query.filters)
+    return counted
 
 
 def _hits(query: SearchQuery, plan: Plan, ranking: Ranking) -> list[Hit]:

@@ -12,11 +12,22 @@ from search.attributes import unknown_attributes
 from search.exceptions import InvalidQueryError
 from search.kept import Kept
 from search.price_ranges import Prices, price_ranges
-from search.product_values import BRAND, CATEGORY, FILTERABLE, KINDS, PRICE, Counts, ProductValues, column
+from search.product_values import (
+    ATTRIBUTES,
+    BRAND,
+    CATEGORY,
+    FILTERABLE,
+    KINDS,
+    PRICE,
+    Counts,
+    ProductValues,
+    column,
+)
 from search.query import Filters
 from search.results import FacetValue
 from search.scope import Condition, Scope
 from search.statements import Array, Ids, Kind, Select, fetch, fetch_together
+from search.telling_attributes import telling_attributes
 
 # Ids of excluded products are looked up one by one where their hash is not expected to fit.
 COUNTING_SETTINGS = {"work_mem": "'64MB'"}
@@ -26,22 +37,22 @@ Category = tuple[int, str, str, str]  # id, slug, name, path
 
 def unknown_names(names: Sequence[str]) -> list[str]:
     """Those of `names` that stand neither for a built-in facet nor for an attribute of any product."""
-    return unknown_attributes([name for name in names if name not in FILTERABLE])
+    return unknown_attributes([name for name in names if name not in (*FILTERABLE, ATTRIBUTES)])
+
+
+def named(names: Sequence[str], filters: Filters) -> tuple[str, ...]:
+    """Those facets of `names` that are known before anything is found."""
+    filtered = dict(filters.attributes) if ATTRIBUTES in names else ()
+    return tuple(dict.fromkeys([name for name in names if name != ATTRIBUTES] + [*filtered]))
 
 
 def check_names(names: Iterable[str]) -> None:
     """Refuse facets that no product has. Raises InvalidQueryError."""
-    attributes = [name for name in names if name not in FILTERABLE]
-    if attributes and (unknown := unknown_attributes(attributes)):
+    if unknown := unknown_names(list(names)):
         listed = ", ".join(f"“{name}”" for name in unknown)
         raise InvalidQueryError(
-            {"facets": [f"Unknown: {listed}; use category, brand, price or the name of an attribute."]}
+            {"facets": [f"Unknown: {listed}; use category, brand, price, attributes or the name of one."]}
         )
-
-
-def scope_of(name: str, scope: Scope) -> Scope:
-    """The scope that a facet is counted in: without its own filter, if there is one."""
-    return scope.without(name)
 
 
 def count(
@@ -53,7 +64,7 @@ def count(
     """
     names_by_scope: dict[Scope, list[str]] = defaultdict(list)
     for name in names:
-        names_by_scope[scope_of(name, scope)].append(name)
+        names_by_scope[scope.without(name)].append(name)
     total: int | None = None
     counts: dict[str, Counts] = {}
     for wider, together in names_by_scope.items():
@@ -77,6 +88,12 @@ def count_found(
         values.look_up(np.concatenate(list(different.values())))
     at = {key: values.places(ids) for key, ids in different.items()}
     return {name: _values(name, values.counts(name, at[id(ids)]), filters) for name, ids in found.items()}
+
+
+def count_telling(product_ids: Ids, names: Sequence[str], filters: Filters) -> dict[str, list[FacetValue]]:
+    """The values of the attributes that part some products best, best first, beside facets that have `names`."""
+    telling = telling_attributes(product_ids, names)
+    return count_found(dict.fromkeys(telling, product_ids), ProductValues(telling), filters)
 
 
 def _values(name: str, counts: Counts, filters: Filters) -> list[FacetValue]:

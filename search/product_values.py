@@ -14,6 +14,8 @@ from search.statements import Array, Ids, Kind, Select, fetch_together, id_array
 
 CATEGORY, BRAND, PRICE = "category", "brand", "price"
 FILTERABLE = (CATEGORY, BRAND, PRICE)
+# Stands for the attributes that are filtered on, and for those that part what is found.
+ATTRIBUTES = "attributes"
 _COLUMNS = {CATEGORY: "p.category_id", BRAND: "nullif(p.brand, '')", PRICE: "p.price::float8"}
 KINDS = {CATEGORY: Kind.ID, PRICE: Kind.FLOAT}  # others are texts
 

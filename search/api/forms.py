@@ -105,7 +105,7 @@ class FacetsField(ManyField):
         if missing := unknown_names(value):
             raise ValidationError(
                 [
-                    f"There is no facet “{name}”: use category, brand, price or the name of a product attribute."
+                    f"There is no facet “{name}”: use category, brand, price, attributes or the name of one."
                     for name in missing
                 ],
                 code="unknown",

@@ -158,7 +158,8 @@ search = extend_schema(
         _MIN_SCORE,
         _many(
             "facets",
-            "What to count: `category`, `brand`, `price` or an attribute; repeated or parted by commas.",
+            "What to count: `category`, `brand`, `price`, an attribute, or `attributes` for those that part what is "
+            "found; repeated or parted by commas.",
             MAX_FACETS,
         ),
         _EXPLAIN,

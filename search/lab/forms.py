@@ -11,11 +11,11 @@ from django.http import QueryDict
 from catalog.models import Category, Product
 from embeddings import model_registry
 from embeddings.models import EmbeddingModel
-from search.api.forms import MAX_PRICE, PriceField, ShareField
+from search.api.forms import MAX_PRICE, AttributesField, PriceField, ShareField
 from search.configuration import Fusion, RankingConfiguration
 from search.lab.models import JudgmentList
 from search.lab.variants import Variant
-from search.query import MAX_DEPTH, MAX_QUERY_LENGTH, Filters, Mode
+from search.query import MAX_DEPTH, MAX_QUERY_LENGTH, Attributes, Filters, Mode
 
 SHOWN = (10, 20, 50)
 
@@ -33,6 +33,7 @@ class LabForm(forms.Form):
     brand = forms.CharField(required=False, max_length=120)
     price_min = PriceField()
     price_max = PriceField()
+    attribute = forms.CharField(required=False, strip=False)
     shown = forms.ChoiceField(
         label="Results", required=False, choices=[(number, f"First {number}") for number in SHOWN]
     )
@@ -46,6 +47,7 @@ class LabForm(forms.Form):
         categories = Category.objects.values_list("slug", "full_name")
         self.fields["category"].widget = forms.Select(choices=[("", "All categories"), *categories])
         self.fields["brand"].widget.attrs["placeholder"] = "All brands"
+        self.fields["attribute"].widget.attrs["placeholder"] = "colour:red"
         for name, label in (("price_min", "Price from"), ("price_max", "Price to")):
             self.fields[name].label = label
             self.fields[name].widget = forms.NumberInput(attrs={"min": 0, "max": MAX_PRICE, "step": "any"})
@@ -64,6 +66,10 @@ class LabForm(forms.Form):
             raise ValidationError("No product has this brand. Write it as the products do.")
         return brand
 
+    def clean_attribute(self) -> Attributes:
+        """Read the name and the value. Raises ValidationError for a name that no product has."""
+        return AttributesField().clean([self.cleaned_data["attribute"]])
+
     def clean(self) -> dict[str, Any]:
         """Refuse a price range that no price can lie in."""
         cleaned = super().clean() or self.cleaned_data
@@ -80,6 +86,7 @@ class LabForm(forms.Form):
             brands=(values["brand"],) if values["brand"] else (),
             price_min=values["price_min"],
             price_max=values["price_max"],
+            attributes=values["attribute"],
         )
 
 

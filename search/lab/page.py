@@ -19,9 +19,8 @@ from search.lab.variants import Variant
 from search.query import MAX_PAGE_SIZE
 from search.results import Hit, SearchResult
 from search.storefront.formats import picture_address
+from search.storefront.navigation import FACETS
 
-# What the storefront asks, so that the times are those of customers.
-FACETS = ("category", "brand", "price")
 # A page waits so long for a model that this process has not used before.
 LOAD_S = 3.0
 
@@ -101,7 +100,7 @@ class LabPage:
         """Search; what is wrong with the filters is said at the form, what is wrong with a model at its column."""
         query = column.variant.query(
             self.query, self.form.filters(), facets=FACETS, explain=True, page_size=MAX_PAGE_SIZE
-        )
+        )  # with the facets of the storefront, so that the times are those of customers
         try:
             if (pk := column.variant.configuration.model_id) is not None:
                 encoding.load_beside(self._models[pk], LOAD_S)

@@ -75,6 +75,11 @@ def attribute_value(value: str | float | bool | None) -> str:
     return str(value)
 
 
+def attribute_text(text: str) -> str:
+    """Write the text of an attribute's value for people: yes and no."""
+    return {"true": "Yes", "false": "No"}.get(text, text)
+
+
 def rule_action(rule: Mapping[str, Any]) -> str:
     """Say what a rule of the shop did to a hit, from its explanation: `pinned to 1`, `boosted × 2`."""
     if rule["action"] == "pin":

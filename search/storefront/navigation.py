@@ -11,16 +11,20 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from search.price_words import PricedText
+from search.product_values import ATTRIBUTES, BRAND, CATEGORY, FILTERABLE, PRICE
 from search.query import MAX_DEPTH, PENNY, Filters, Mode, Ordering
 from search.results import FacetValue, SearchResult
-from search.storefront.formats import price_range
+from search.storefront.formats import attribute_name, attribute_text, price_range
 
 PAGE_SIZE = 20
+FACETS = (CATEGORY, BRAND, PRICE, ATTRIBUTES)
 SHOWN = 8  # brands
+SHOWN_VALUES = 6  # of an attribute
 MOST_SHOWN = 24  # categories, whose tree is folded already
 # In the order in which they stand in an address.
-PARAMETERS = ("q", "mode", "category", "brand", "price_min", "price_max", "ordering", "explain", "page")
-FILTERS = ("category", "brand", "price_min", "price_max")
+FILTERS = ("category", "brand", "price_min", "price_max", "attribute")
+PARAMETERS = ("q", "mode", *FILTERS, "ordering", "explain", "page")
+REPEATED = frozenset({"category", "brand", "attribute"})
 
 _PRICE_ORDERINGS = {Ordering.CHEAPEST: "Lowest price", Ordering.DEAREST: "Highest price"}
 _ORDERINGS = {Ordering.RELEVANCE: "Relevance", **_PRICE_ORDERINGS, Ordering.NEWEST: "Newest"}
@@ -81,9 +85,11 @@ def read(query: QueryDict) -> dict[str, list[str]]:
     """Return what was asked: known parameters that are not blank, as people's forms send many that are."""
     asked = {}
     for name in PARAMETERS:
-        values = [value.strip() for value in query.getlist(name)]
-        if kept := list(dict.fromkeys(value for value in values if value)):
-            asked[name] = kept if name in {"category", "brand"} else kept[-1:]
+        values = query.getlist(name)
+        if name != "attribute":  # blanks around a value belong to it
+            values = [value.strip() for value in values]
+        if kept := list(dict.fromkeys(value for value in values if value.strip())):
+            asked[name] = kept if name in REPEATED else kept[-1:]
     for name, usual in (("mode", Mode.HYBRID), ("ordering", Ordering.RELEVANCE)):
         if asked.get(name) == [usual]:
             del asked[name]
@@ -154,6 +160,29 @@ def _brand_facet(values: list[FacetValue], asked: Asked) -> Facet:
     return Facet("Brand", choices[:SHOWN], choices[SHOWN:])
 
 
+def attribute_facets(counted: Mapping[str, list[FacetValue]], asked: Asked, total: int) -> list[Facet]:
+    """Return the facets of attributes that have something to choose. The values of each add up, as brands do."""
+    found = [
+        _attribute_facet(name, values, asked, total)
+        for name, values in counted.items()
+        if name not in FILTERABLE
+    ]
+    return [facet for facet in found if facet.shown]
+
+
+def _attribute_facet(name: str, values: list[FacetValue], asked: Asked, total: int) -> Facet:
+    chosen = [value.value for value in values if value.selected]
+    choices = [_attribute_choice(name, _as_shown(value, chosen, total), asked) for value in values]
+    choices.sort(key=lambda choice: not choice.selected)
+    return Facet(attribute_name(name), choices[:SHOWN_VALUES], choices[SHOWN_VALUES:])
+
+
+def _attribute_choice(name: str, value: FacetValue, asked: Asked) -> Choice:
+    before, this = asked.get("attribute", []), f"{name}:{value.value}"
+    after = [one for one in before if one != this] if value.selected else [*before, this]
+    return Choice(attribute_text(value.value), value.count, address(asked, attribute=after), value.selected)
+
+
 def _category_choice(value: FacetValue, asked: Asked) -> Choice:
     selected = value.value in asked.get("category", [])
     url = address(asked, category=None if selected else [value.value])
@@ -196,6 +225,15 @@ def chips(
             address(asked, brand=[other for other in asked.get("brand", []) if other != brand]),
         )
         for brand in filters.brands
+    ]
+    found += [
+        Chip(
+            "Filter",
+            f"{attribute_name(name)}: {attribute_text(value)}",
+            address(asked, attribute=[one for one in asked.get("attribute", []) if one != f"{name}:{value}"]),
+        )
+        for name, values in filters.attributes
+        for value in values
     ]
     if label := price_range(filters.price_min, filters.price_max, settings.DEFAULT_CURRENCY):
         found.append(Chip("Price", label, address(asked, price_min=None, price_max=None)))

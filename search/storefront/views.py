@@ -26,7 +26,6 @@ from search.similar import similar_products
 from search.storefront import navigation
 from search.storefront.navigation import Asked
 
-FACETS = ("category", "brand", "price")
 NEWEST = 8
 LATEST = 200  # among which the newest of each kind are looked for
 SIMILAR = 8
@@ -91,7 +90,7 @@ def _query(asked: Asked) -> SearchQuery:
     for name, values in asked.items():
         params.setlist(name, values)
     params["page_size"] = str(navigation.PAGE_SIZE)
-    return replace(parse_search(params), facets=FACETS)
+    return replace(parse_search(params), facets=navigation.FACETS)
 
 
 def _page(request: HttpRequest, asked: Asked) -> dict[str, Any]:
@@ -103,6 +102,7 @@ def _page(request: HttpRequest, asked: Asked) -> dict[str, Any]:
         "asked": {name: values[-1] for name, values in asked.items()},
         "asked_brands": asked.get("brand", []),
         "asked_categories": asked.get("category", []),
+        "asked_attributes": asked.get("attribute", []),
         "modes": MODES,
         "mode": next(iter(asked.get("mode", [])), Mode.HYBRID),
         "currency": settings.DEFAULT_CURRENCY,
@@ -144,6 +144,7 @@ def _found(asked: Asked, query: SearchQuery, result: SearchResult) -> dict[str, 
         "result": result,
         "heading": "" if query.text else ", ".join(names.values()),
         "facets": facets,
+        "attribute_facets": navigation.attribute_facets(result.facets, asked, result.total),
         "chips": navigation.chips(asked, query.filters, names, typed),
         "pages": navigation.pages(result, asked),
         "orderings": navigation.orderings(asked),
@@ -168,6 +169,7 @@ def _mistakes(asked: Asked, error: InvalidQueryError) -> dict[str, Any]:
     return {
         "errors": error.errors,
         "first_page": navigation.address(asked),
+        "without_attributes": navigation.address(asked, attribute=None),
         "without_filters": navigation.without_filters(asked),
         "categories": _category_options(),
     }

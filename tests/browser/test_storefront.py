@@ -50,6 +50,7 @@ def shop(live_server: Any, make_product: MakeProduct, make_category: Callable[..
             brand="Bormund" if number % 2 else "Tessvik",
             category=hammer_drills if number % 3 else drivers,
             price=Decimal(20 + number),
+            attributes={"voltage": f"{12 + 6 * (number % 2)} V"},
             short_description="Makes holes where holes are wanted.",
         )
     make_product("Soup pot", sku="P-1", brand="Kuvali", category=make_category("Kitchen"), price=Decimal(39))
@@ -77,6 +78,10 @@ def test_a_visitor_searches_filters_turns_pages_and_looks_at_a_product(page: Pag
     expect(page.locator("#q")).to_have_value("drill")
     page.get_by_role("link", name="Remove Brand: Bormund").click()
     expect(page.locator(".results-count")).to_contain_text("30 products")
+    page.get_by_role("navigation", name="Voltage").get_by_role("link", name="18 V").click()
+    expect(page.locator(".results-count")).to_contain_text("15 products")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator(".results-count")).to_contain_text("15 products")
 
     page.get_by_label("To (EUR)").fill("60")
     page.get_by_role("button", name="Apply").click()

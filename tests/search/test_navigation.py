@@ -131,18 +131,60 @@ def test_a_chosen_brand_never_hides_behind_more() -> None:
     assert len(facet.shown) + len(facet.more) == 12
 
 
+def test_values_of_attributes_add_up_and_take_themselves_away() -> None:
+    given = asked("q=x&attribute=colour:red&attribute=max_volt:18%20V&page=2")
+    counted = {
+        "brand": [FacetValue("A", "A", 2)],
+        "colour": [FacetValue("blue", "blue", 3), FacetValue("red", "red", 2, selected=True)],
+        "max_volt": [
+            FacetValue("18 V", "18 V", 2, selected=True),
+            FacetValue("12 V", "12 V", 1, selected=True),
+        ],
+        "new": [FacetValue("true", "true", 1), FacetValue("false", "false", 1)],
+        "empty": [],
+    }
+    colour, volt, new = navigation.attribute_facets(counted, given, 7)
+    assert (colour.title, volt.title, new.title) == ("Colour", "Max volt", "New")
+    assert [(choice.label, choice.count, choice.url) for choice in colour.shown] == [
+        ("red", 7, "/?q=x&attribute=max_volt%3A18+V"),
+        ("blue", 3, "/?q=x&attribute=colour%3Ared&attribute=max_volt%3A18+V&attribute=colour%3Ablue"),
+    ]
+    assert [choice.count for choice in volt.shown] == [2, 1]  # two are chosen
+    assert [choice.label for choice in new.shown] == ["Yes", "No"]
+
+
+def test_a_chosen_value_never_hides_behind_more() -> None:
+    values = [FacetValue(f"v{number}", "", 9, selected=number == 11) for number in range(12)]
+    (facet,) = navigation.attribute_facets({"size": values}, {}, 9)
+    assert facet.shown[0].label == "v11"
+    assert (len(facet.shown), len(facet.more)) == (6, 6)
+
+
+def test_blanks_around_a_value_belong_to_it() -> None:
+    assert asked("attribute=colour:red+&attribute=+&brand=+A+") == {
+        "attribute": ["colour:red "],
+        "brand": ["A"],
+    }
+
+
 def test_every_filter_in_force_has_a_chip_that_removes_it_alone() -> None:
-    given = asked("q=x&category=tools&brand=A&brand=B&price_max=50")
-    filters = Filters(categories=("tools",), brands=("A", "B"), price_max=Decimal("50"))
+    given = asked("q=x&category=tools&brand=A&brand=B&price_max=50&attribute=new:true&attribute=new:false")
+    filters = Filters(
+        ("tools",), ("A", "B"), price_max=Decimal("50"), attributes=(("new", ("true", "false")),)
+    )
     chips = navigation.chips(given, filters, {"tools": "Tools"})
     assert [(chip.kind, chip.label) for chip in chips] == [
         ("Category", "Tools"),
         ("Brand", "A"),
         ("Brand", "B"),
+        ("Filter", "New: Yes"),
+        ("Filter", "New: No"),
         ("Price", "Up to €50"),
     ]
-    assert chips[1].url == "/?q=x&category=tools&brand=B&price_max=50"
-    assert chips[3].url == "/?q=x&category=tools&brand=A&brand=B"
+    others = "&attribute=new%3Atrue&attribute=new%3Afalse"
+    assert chips[1].url == f"/?q=x&category=tools&brand=B&price_max=50{others}"
+    assert chips[3].url == "/?q=x&category=tools&brand=A&brand=B&price_max=50&attribute=new%3Afalse"
+    assert chips[5].url == f"/?q=x&category=tools&brand=A&brand=B{others}"
 
 
 def test_pages_link_to_their_neighbours() -> None:

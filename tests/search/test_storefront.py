@@ -93,6 +93,36 @@ def test_facets_keep_the_words_and_the_other_filters(client: Client, shop: None)
     assert 'href="/?q=drill&amp;mode=keyword&amp;brand=Bormund&amp;brand=Tessvik"' in page
 
 
+def test_attributes_that_part_what_is_found_can_be_chosen(client: Client, make_product: MakeProduct) -> None:
+    for number in range(6):
+        make_product(
+            f"Lamp {number}", attributes={"socket": ["E14", "E27"][number % 2], "dimmable": number < 4}
+        )
+    page = client.get("/", {"q": "lamp", "mode": "keyword"}).content.decode()
+    assert '<nav class="facet" aria-label="Socket">' in page
+    assert 'href="/?q=lamp&amp;mode=keyword&amp;attribute=socket%3AE27"' in page
+    chosen = client.get("/", {"q": "lamp", "mode": "keyword", "attribute": ["socket:E27", "dimmable:true"]})
+    page = chosen.content.decode()
+    assert "2 products" in text_of(chosen)
+    assert {name for name in ("Lamp 0", "Lamp 1", "Lamp 3", "Lamp 5") if name in page} == {"Lamp 1", "Lamp 3"}
+    assert "Dimmable: Yes" in page
+    assert '<input type="hidden" name="attribute" value="socket:E27">' in page
+    assert 'href="/?q=lamp&amp;mode=keyword&amp;attribute=dimmable%3Atrue"' in page
+
+
+def test_an_attribute_that_is_gone_can_be_left_out(client: Client, shop: None) -> None:
+    response = client.get("/", {"q": "drill", "brand": "Bormund", "attribute": "taste:sweet"})
+    page = response.content.decode()
+    assert response.status_code == 400
+    assert '<a href="/?q=drill&amp;brand=Bormund">Search without it</a>' in page
+    assert 'name="attribute"' not in page
+
+
+def test_pages_of_attributes_are_not_for_search_engines(client: Client, make_product: MakeProduct) -> None:
+    make_product(attributes={"colour": "red"})
+    assert "noindex" in client.get("/", {"attribute": "colour:red"}).content.decode()
+
+
 def test_a_category_can_be_browsed_without_words(client: Client, shop: None) -> None:
     response = client.get("/", {"category": "kitchen"})
     page = response.content.decode()

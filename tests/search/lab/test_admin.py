@@ -123,6 +123,8 @@ def test_the_address_carries_the_whole_page(shop: None, spring: JudgmentList, lo
         ({"category": "none"}, "There is no such category."),
         ({"brand": "Nobody"}, "No product has this brand."),
         ({"price_min": "abc"}, "Enter an amount"),
+        ({"attribute": "red"}, "a name and a value"),
+        ({"attribute": "taste:sweet"}, "No product has an attribute “taste”."),
         ({"price_min": "9", "price_max": "2"}, "is above the highest"),
         ({"shown": "11"}, "Select a valid choice"),
         ({"list": "99"}, "Select a valid choice"),
@@ -170,15 +172,23 @@ def test_the_number_of_queries_is_constant(
     with django_assert_num_queries(9):
         client.get(LAB)
     asked = {"q": "hammer", "compare": "on", "b-semantic_weight": "0.2", "shown": "10"}
-    with django_assert_num_queries(25):
+    with django_assert_num_queries(27):
         client.get(LAB, asked)
     for _ in range(20):
         make_product("Hammer")
     pipeline.drain()
     for number in range(20):
         Judgment.objects.create(list=spring, query="hammer", sku=f"X-{number}", grade=1)
-    with django_assert_num_queries(25):
+    with django_assert_num_queries(27):
         client.get(LAB, asked | {"shown": "50"})
+
+
+def test_an_attribute_narrows_the_results(login: Any, make_product: Any) -> None:
+    make_product("Hammer of ash", attributes={"handle": "ash"})
+    make_product("Hammer of steel", attributes={"handle": "steel"})
+    text = page(login("Viewer"), LAB, q="hammer", attribute="handle:steel")
+    assert "Hammer of steel" in text and "Hammer of ash" not in text
+    assert 'value="handle:steel"' in text
 
 
 # --- Judging
