@@ -29,12 +29,8 @@ ROWS_OF_A_SHARE = 4_000
 IDS_TOGETHER = 64
 
 # Other processes would take longer to start than these rows take to compare.
-EXACT_SETTINGS = {
-    "jit": "off",
-    "max_parallel_workers_per_gather": 0,
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-}
+ATTRIBUTE_SETTINGS = {"jit": "off", "max_parallel_workers_per_gather": 0, "enable_seqscan": "off"}
+EXACT_SETTINGS = {**ATTRIBUTE_SETTINGS, "enable_bitmapscan": "off"}
 
 
 def compare_all(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> Neighbours:
@@ -80,6 +76,8 @@ def _looked_up(scope: Scope, share: int, number: int) -> Condition:
 
 def looks_at_copies(scope: Scope) -> bool:
     """Whether the rows of the brands or categories asked for are looked through for what else is asked for."""
+    if scope.attributes:
+        return False
     if scope.without("category").is_open:
         return True
     if scope.brands:
@@ -108,8 +106,7 @@ def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int)
     compared = outlook.likely(limit) & near_enough
     shares = _shares(around, outlook, compared, rest, other, limit)
     if scope.category_ids is None:
-        uncategorised = Condition("e.category_id IS NULL") & rest.condition("e") & other
-        shares.append(partial(_exact, around, uncategorised, limit))
+        shares.append(partial(_exact, around, _uncategorised(rest) & other, limit))
     nearest_of_all, *likely = side_by_side([around.nearest_of_all, *shares])
     holding = outlook.holding(nearest_of_all.neighbours.category_ids.tolist())
     compared |= ~(near_enough | holding)
@@ -121,6 +118,13 @@ def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int)
         nearer = outlook.within_reach(float(found.neighbours.cosines[limit - 1]))
         found += _new(around, outlook, nearer | holding, compared, rest, other, limit)
     return found.first(limit)
+
+
+def _uncategorised(rest: Scope) -> Condition:
+    """Rows `e` without a category within a scope."""
+    if rest.attributes:
+        return _with_ids_of(Condition("b.category_id IS NULL") & rest.condition("b"))
+    return Condition("e.category_id IS NULL") & rest.condition("e")
 
 
 def _new(
@@ -150,13 +154,17 @@ def _shares(
 
 
 def effort(outlook: Outlook, parts: Flags) -> float:
-    """As how many rows of categories it takes to compare what has the price asked for in some parts."""
-    return min(outlook.rows_in(parts), PRICE_COPY_FACTOR * outlook.kept_in(parts))
+    """As how many rows of categories it takes to compare what is asked for in some parts.
+
+    Prices are looked at in these rows, or they are looked up as attributes are.
+    """
+    looked_up = PRICE_COPY_FACTOR * outlook.kept_in(parts)
+    return looked_up if outlook.is_looked_up else min(outlook.rows_in(parts), looked_up)
 
 
 def _of_parts(outlook: Outlook, parts: Flags, rest: Scope) -> Condition:
     """What is in some parts and in a scope of their categories, looked up where the scope keeps next to nothing."""
-    if effort(outlook, parts) == outlook.rows_in(parts):
+    if not outlook.is_looked_up and effort(outlook, parts) == outlook.rows_in(parts):
         return outlook.condition(parts, "e") & rest.condition("e")
     return _with_ids_of(outlook.condition(parts, "b") & rest.condition("b"))
 
@@ -184,7 +192,7 @@ def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbo
         f" FROM {around.space.table} AND {near.sql} ORDER BY distance LIMIT %s) AS found"
         " JOIN embeddings_productembedding AS e ON e.ctid = found.place ORDER BY found.distance, e.product_id DESC",
         (around.literal, *near.params, limit),
-        EXACT_SETTINGS,
+        ATTRIBUTE_SETTINGS if where.asks_for_attributes else EXACT_SETTINGS,
         is_prepared=not where.looks_up,
     )
     return PricedNeighbours(as_neighbours(*columns), prices)
@@ -204,7 +212,12 @@ def _every(around: Neighbourhood, where: Condition) -> PricedNeighbours:
 
 
 def in_common(scope: Scope) -> Scope | None:
-    """What is compared once for all scopes that have it in common: brands, or categories."""
+    """What is compared once for all scopes that have it in common: brands, or categories.
+
+    Nothing where attributes are looked up.
+    """
+    if scope.attributes:
+        return None
     if scope.brands:
         return Scope(brands=scope.brands)
     if scope.category_ids is not None and looks_at_copies(scope):

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from search.outlook import Outlook, Samples, samples_of
+from search.outlook import Outlook
+from search.samples import Samples, samples_of
 from search.scope import NOTHING, Condition, Scope
 from search.selectivity import categories_hold, exact_rows, rows_kept
 from search.statements import Floats, fetch, id_array
@@ -22,7 +23,7 @@ SURPLUS = 1.25
 FIRST_TO_TELL = 0.25
 LEAST_TO_TELL = 10
 ALIKE = 0.02
-# Products of a price that are looked up one by one count so many times.
+# Products of a price or an attribute that are looked up one by one count so many times.
 LOOKED_UP = 1.5
 
 
@@ -58,7 +59,8 @@ class Neighbourhood:
         """
         if scope.brands:
             return None
-        rows = categories_hold(scope) if scope.category_ids is not None else LOOKED_UP * _kept(scope)
+        are_copies_read = scope.category_ids is not None and not scope.attributes
+        rows = categories_hold(scope) if are_copies_read else LOOKED_UP * _kept(scope)
         if rows <= exact_rows(scope):
             return None
         if scope not in self._outlooks:
@@ -80,10 +82,13 @@ class Neighbourhood:
         if not len(nearer):
             return 0
         known = {*found.product_ids.tolist(), *exclude}
+        having = self._samples.having(scope.attributes)
         passed_by = [
             pk
             for pk in nearer.within(scope).product_ids.tolist()
-            if pk not in known and (not scope.brands or self._samples.brand_of[pk] in scope.brands)
+            if pk not in known
+            and (not scope.brands or self._samples.brand_of[pk] in scope.brands)
+            and (having is None or pk in having)
         ]
         return len(passed_by) if not constraint.sql else _number_of(passed_by, constraint)
 
@@ -95,9 +100,9 @@ class Neighbourhood:
     def _about(self) -> Floats:
         return self._samples.about(self.vector)
 
-    def are_prices_uneven(self, scope: Scope) -> bool:
-        """Whether a scope's price tells kinds of products apart, as far as samples tell."""
-        return self._samples.are_prices_uneven(scope)
+    def is_uneven(self, scope: Scope) -> bool:
+        """Whether a scope's price and attributes tell kinds of products apart, as far as samples tell."""
+        return self._samples.is_uneven(scope)
 
     def nearest_of_all(self) -> PricedNeighbours:
         """The nearest whatever their categories: those of so many are always compared."""

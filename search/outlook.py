@@ -1,48 +1,13 @@
-"""Where among categories the nearest to a vector can be, as a sample of their vectors tells.
+"""Where among categories the nearest to a vector can be, as a sample of their vectors tells (`search/samples.py`)."""
 
-The tree of categories is cut into parts: a big category, or small ones that stand next to each other. The cosines of a
-vector with a part's sample say how near the nearest of the part can be: of n values that are distributed normally, the
-greatest is expected at no more than sqrt(2 ln n) standard deviations above their mean (Boucheron, Lugosi and Massart,
-"Concentration Inequalities" (2013), section 2.5). So the nearest of a part is above the nearest of its sample by the
-difference of the two, and a margin, for products of a shop are not so well behaved. What is too far is not compared.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
-from search.fusion import places
-from search.kept import Kept
-from search.scope import Condition, Scope
-from search.statements import Array, Flags, Floats, Ids, Kind, fetch, fetch_columns, id_array
-from search.vectors import Neighbours, PricedNeighbours, Vector, VectorSpace, as_vectors, has_price
-
-# Parts are cut so that each holds so many products, and that there are no more of them.
-PRODUCTS_OF_A_PART = 250
-MOST_PARTS = 64
-SAMPLE_OF_A_PART = 256
-# In standard deviations. In a real catalogue, more is missed with less; with samples of 128, even with this.
-MARGIN = 0.5
-# Where none of a part's sample has the price asked for, as many as this may have it in a sample of another draw.
-MOST_UNSEEN = 3
-# In so many, 99 of a hundred of the nearest 20 samples are among the first 100; to read all of each takes four times
-# as long. Cosines of what is near are higher than seen in them alone, 95 of a hundred by less than DIFFERENCE.
-DIRECTIONS = 96
-DIFFERENCE = 0.15
-MOST_NEARER = 100
-# Read for the samples: pages of the table, and rows of these. Rows of one page are often much alike.
-PAGES_READ = 12_500
-ROWS_READ = MOST_PARTS * SAMPLE_OF_A_PART
-# Categories change their character slowly, and those that are new are always compared.
-SAMPLES_LAST_S = 600.0
-
-_SIZE_SQL = (
-    "SELECT greatest(relpages, 1), greatest(reltuples, 1) FROM pg_class"
-    " WHERE oid = 'embeddings_productembedding'::regclass"
-)
-_TREE_SQL = "SELECT id FROM catalog_category ORDER BY string_to_array(path, '/')"
+from search.scope import Condition
+from search.statements import Flags, Floats, id_array
 
 
 @dataclass(frozen=True)
@@ -51,11 +16,12 @@ class Outlook:
 
     categories: list[list[int]]  # of each part, those that are asked for
     sizes: Floats  # how many products each part has in all, about
-    kept: Floats  # and how many of them have the price asked for
+    kept: Floats  # and how many of them have the price and the attributes asked for
     best: Floats  # a cosine that hardly anything in a part is above
     sampled: Floats  # cosines of all samples,
     weights: Floats  # how many products each of them stands for,
-    priced: Flags  # and which have the price asked for
+    having: Flags  # and which have what is asked for
+    is_looked_up: bool = False  # attributes are asked for, which rows of vectors do not have
     known: tuple[int, ...] | None = None  # where all categories are asked for, those that samples have met
 
     def likely(self, limit: int) -> Flags:
@@ -70,8 +36,8 @@ class Outlook:
 
     @cached_property
     def _ranked(self) -> tuple[Floats, Floats]:
-        """The cosines that have the price, nearest first, and how many products are that near."""
-        cosines, weights = self.sampled[self.priced], self.weights[self.priced]
+        """The cosines of what is asked for, nearest first, and how many products are that near."""
+        cosines, weights = self.sampled[self.having], self.weights[self.having]
         nearest_first = np.argsort(-cosines)
         return cosines[nearest_first], np.cumsum(weights[nearest_first])
 
@@ -89,7 +55,7 @@ class Outlook:
         return float(self.sizes[parts].sum())
 
     def kept_in(self, parts: Flags) -> float:
-        """How many of these have the price asked for, about."""
+        """How many of these have what is asked for, about."""
         return float(self.kept[parts].sum())
 
     def shares(self, parts: Flags, number: int) -> list[Flags]:
@@ -111,184 +77,3 @@ class Outlook:
             "SELECT c.id FROM catalog_category AS c WHERE c.id <> ALL(%s::bigint[])))",
             (chosen, id_array(self.known)),
         )
-
-
-@dataclass(frozen=True)
-class Samples:
-    """The parts of the tree and samples of them, one part after the other. What is of n samples runs parallel."""
-
-    part_of: dict[int, int]  # by category id
-    sizes: Floats  # of the parts
-    starts: Ids  # where each part's sample begins, and where the last one ends
-    product_ids: Ids  # (n,)
-    category_ids: Ids  # (n,)
-    vectors: Vector  # (n, d), of unit length
-    prices: Floats  # (n,), NaN: none
-    brand_of: dict[int, str]  # by product id
-    directions: Vector  # (d, k): those in which the vectors differ most
-    short: Vector  # (n, k), the vectors in these
-
-    def outlook(self, vector: Vector, scope: Scope) -> Outlook:
-        """What can be expected of the products in a scope's categories that have the price asked for.
-
-        Where it asks for no category, of all products that have one.
-        """
-        is_open = scope.category_ids is None
-        *known, unseen = self._parted(tuple(self.part_of) if is_open else scope.category_ids or ())
-        asked = np.array([bool(ids) for ids in known], dtype=np.bool_)
-        best, kept, sampled, weights, priced = self._seen(asked, vector, scope)
-        return Outlook(
-            categories=[ids for ids in known if ids] + [unseen],  # which can hold anything
-            sizes=np.append(self.sizes[asked], 0.0),
-            kept=np.append(kept, 0.0),
-            best=np.append(best, np.inf),
-            sampled=sampled,
-            weights=weights,
-            priced=priced,
-            known=tuple(self.part_of) if is_open else None,
-        )
-
-    def about(self, vector: Vector) -> Floats:
-        """How near the samples are to a vector, about, (n,): in the few directions in which they differ most."""
-        return np.vecdot(self.short, _unit(vector) @ self.directions)
-
-    def nearer(self, vector: Vector, about: Floats, cosine: float) -> PricedNeighbours:
-        """The samples that are nearer than this, in no order; where they are many, those that are `about` nearest."""
-        at = np.flatnonzero(about > cosine - DIFFERENCE)
-        if len(at) > MOST_NEARER:
-            at = at[np.argpartition(-about[at], MOST_NEARER)[:MOST_NEARER]]
-        cosines = np.vecdot(self.vectors[at], _unit(vector)).astype(np.float64)
-        is_nearer = cosines > cosine
-        at = at[is_nearer]
-        return PricedNeighbours(
-            Neighbours(self.product_ids[at], cosines[is_nearer], self.category_ids[at]), self.prices[at]
-        )
-
-    def are_prices_uneven(self, scope: Scope) -> bool:
-        """Whether most of what has the price asked for lies where at least twice the usual share of products has it."""
-        if not len(self.sizes):
-            return False
-        seen = np.add.reduceat(has_price(self.prices, scope), self.starts[:-1], dtype=np.int64)
-        shares = seen / np.diff(self.starts)
-        holding = shares * self.sizes
-        is_dense = shares * self.sizes.sum() >= 2 * holding.sum()
-        return bool(holding[is_dense].sum() > holding.sum() / 2)
-
-    def _parted(self, category_ids: Sequence[int]) -> list[list[int]]:
-        """Categories by part, and last those that no sample has met."""
-        parted: list[list[int]] = [[] for _ in range(len(self.sizes) + 1)]
-        for pk in category_ids:
-            parted[self.part_of.get(pk, -1)].append(pk)
-        return parted
-
-    def _seen(
-        self, asked: Flags, vector: Vector, scope: Scope
-    ) -> tuple[Floats, Floats, Floats, Floats, Flags]:
-        """Of each part asked for, the best that is to be expected, and how many products have the price asked for.
-
-        Of their samples, the cosines, how many products each stands for, and which have the price asked for.
-        """
-        parts = np.flatnonzero(asked)
-        if not len(parts):
-            return np.empty(0), np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_)
-        around = slice(parts[0], parts[-1] + 1)  # those of a category stand next to each other
-        rows = slice(self.starts[parts[0]], self.starts[parts[-1] + 1])
-        counts = np.diff(self.starts)[around]
-        begins = self.starts[:-1][around] - rows.start
-        cosines = np.vecdot(self.vectors[rows], _unit(vector)).astype(np.float64)
-        means = np.add.reduceat(cosines, begins) / counts
-        deviations = np.sqrt(np.maximum(np.add.reduceat(cosines * cosines, begins) / counts - means**2, 0.0))
-        priced = has_price(self.prices[rows], scope)
-        weights = self.sizes[around] / counts
-        seen = np.add.reduceat(priced, begins, dtype=np.int64)
-        numbers = np.maximum(MOST_UNSEEN, seen) * weights
-        higher = _highest(numbers) - _highest(counts) + MARGIN
-        expected = np.maximum.reduceat(cosines, begins) + higher * deviations
-        best = np.maximum(expected, np.maximum.reduceat(np.where(priced, cosines, -1.0), begins))
-        shown = np.repeat(asked[around], counts)
-        chosen = asked[around]
-        return (
-            best[chosen],
-            (seen * weights)[chosen],
-            cosines[shown],
-            np.repeat(weights, counts)[shown],
-            priced[shown],
-        )
-
-
-def _unit(vector: Vector) -> Vector:
-    """For `vecdot`, not for `@`, whose threads fight for the cores with those of other searches."""
-    return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
-
-
-def _highest(numbers: Floats) -> Floats:
-    """How many standard deviations above their mean the greatest of so many values is expected at most."""
-    return np.sqrt(2 * np.log(np.maximum(numbers, 1.0)))
-
-
-def samples_of(space: VectorSpace) -> Samples:
-    """The samples of a model's vectors, some minutes old at most; to take them takes a tenth of a second."""
-    return _kept(space).value()
-
-
-def forget() -> None:
-    """Take samples anew on the next question."""
-    _kept.cache_clear()
-
-
-@lru_cache(maxsize=4)
-def _kept(space: VectorSpace) -> Kept[Samples]:
-    return Kept(lambda: _read(space), SAMPLES_LAST_S)
-
-
-def _read(space: VectorSpace) -> Samples:
-    """Take a sample of all rows, which is the same one each time while they are the same."""
-    ((pages, rows),) = fetch(_SIZE_SQL)
-    pages_read = min(1.0, PAGES_READ / pages)
-    every = max(1, round(pages_read * rows / ROWS_READ))
-    product_ids, category_ids, prices, brands, halves = fetch_columns(
-        (Kind.ID, Kind.ID, Kind.FLOAT, Kind.TEXT, Kind.HALVES),
-        f"SELECT e.product_id, e.category_id, e.price::float8, e.brand, e.vector::halfvec({space.dimensions})"
-        f" FROM embeddings_productembedding AS e TABLESAMPLE SYSTEM ({100 * pages_read:.4f}) REPEATABLE (0)"
-        f" WHERE e.model_id = {space.model_id} AND e.vector IS NOT NULL AND e.is_active"
-        " AND mod(hashtid(e.ctid), %s) = 0",
-        (every,),
-    )
-    vectors = as_vectors(halves, space.dimensions)
-    return _cut(product_ids, category_ids, prices, brands, vectors, every / pages_read)
-
-
-def _cut(
-    product_ids: Ids, category_ids: Ids, prices: Floats, brands: Array, vectors: Vector, stands_for: float
-) -> Samples:
-    """Cut the tree into parts. Each row read stands for so many of the catalogue."""
-    tree = np.array([pk for (pk,) in fetch(_TREE_SQL)], dtype=np.int64)
-    at = places(category_ids, tree)
-    rows = np.flatnonzero(at >= 0)
-    read = np.bincount(at[rows], minlength=len(tree))
-    of_a_part = max(PRODUCTS_OF_A_PART, stands_for * len(rows) / MOST_PARTS) / stands_for
-    # By where a category's middle comes to lie, so that a big one has a part of its own.
-    of_category = ((np.cumsum(read) - read / 2) // of_a_part).astype(np.int64)
-    numbers, of_row = np.unique(of_category[at[rows]], return_inverse=True)
-    chosen = [_spread(rows[of_row == part]) for part in range(len(numbers))]
-    sample = np.concatenate([np.empty(0, dtype=np.int64), *chosen])
-    lengths = np.linalg.norm(vectors[sample], axis=1, keepdims=True)
-    units = vectors[sample] / np.maximum(lengths, 1e-12)
-    directions = np.ascontiguousarray(np.linalg.eigh(units.T @ units)[1][:, -DIRECTIONS:])
-    return Samples(
-        part_of=dict(zip(category_ids[rows].tolist(), of_row.tolist(), strict=True)),
-        sizes=stands_for * np.bincount(of_row, minlength=len(numbers)).astype(np.float64),
-        starts=np.cumsum([0, *map(len, chosen)]),
-        product_ids=product_ids[sample],
-        category_ids=category_ids[sample],
-        vectors=units,
-        prices=prices[sample],
-        brand_of=dict(zip(product_ids[sample].tolist(), brands[sample].tolist(), strict=True)),
-        directions=directions,
-        short=units @ directions,
-    )
-
-
-def _spread(rows: Ids) -> Ids:
-    """As many of some rows as a sample has, from all over them."""
-    return rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE_OF_A_PART)).astype(np.int64)]

@@ -1,4 +1,4 @@
-"""What is asked of products that rows of vectors do not know: words, attributes, and that it is not one of some.
+"""What is asked of products beside filters: words, and that it is not one of some.
 
 Where an index of the catalogue finds what has it, that can be looked up and compared; else it is looked at row by row.
 """
@@ -17,17 +17,16 @@ from search.vectors import Neighbours
 
 @dataclass(frozen=True)
 class ProductConditions:
-    """What is asked of products `x` beside what rows of vectors know."""
+    """What is asked of products `x` beside filters."""
 
     constraint: Condition
     required: Condition  # an index answers it
-    attributes: Condition  # so it does here
     exclude: Sequence[int]
 
     @property
     def of_products(self) -> Condition:
         """All of it but the exclusions."""
-        return self.constraint & self.required & self.attributes
+        return self.constraint & self.required
 
     @property
     def narrowing(self) -> Condition:
@@ -36,11 +35,11 @@ class ProductConditions:
         How many products have a phrase it cannot know, for it takes words for independent of each other. Where that
         matters, they are many.
         """
-        return self.attributes & (NOTHING if self.required.sql else self.constraint)
+        return NOTHING if self.required.sql else self.constraint
 
     @property
     def of_rows(self) -> Condition:
-        """What is asked of rows `e` of vectors beside the filters that they know."""
+        """All of it, asked of rows `e` of vectors."""
         other = NOTHING
         if self.exclude:
             other &= Condition("e.product_id <> ALL(%s::bigint[])", (list(self.exclude),))

@@ -23,6 +23,11 @@ class Condition:
         """Whether other rows are looked up for it: the best way depends on how many, which no kept plan knows."""
         return "SELECT" in self.sql
 
+    @property
+    def asks_for_attributes(self) -> bool:
+        """Whether it does; their index is read by a bitmap alone."""
+        return "::jsonpath" in self.sql
+
     def __and__(self, other: "Condition") -> "Condition":
         if not self.sql or not other.sql:
             return self if self.sql else other
@@ -70,11 +75,6 @@ class Scope:
             return replace(self, price_min=None, price_max=None)
         return replace(self, attributes=tuple(one for one in self.attributes if one[0] != name))
 
-    @property
-    def without_attributes(self) -> "Scope":
-        """What of the scope rows of vectors have columns for."""
-        return replace(self, attributes=()) if self.attributes else self
-
     def condition(self, alias: str, with_active: bool = True) -> Condition:
         """The filters on a table that has their columns, and that only active products are within."""
         found = Condition(f"{alias}.is_active") if with_active else NOTHING
@@ -83,6 +83,15 @@ class Scope:
         if self.brands:
             found &= Condition(f"{alias}.brand = ANY(%s::text[])", (list(self.brands),))
         return found & self.price_condition(alias) & self.attribute_condition(alias)
+
+    def row_condition(self) -> Condition:
+        """The filters on rows `e` of vectors. These have columns for all but attributes, which are looked up."""
+        found = replace(self, attributes=()).condition("e") if self.attributes else self.condition("e")
+        having = self.attribute_condition("a")
+        if having.sql:
+            sql = f"(SELECT {having.sql} FROM catalog_product AS a WHERE a.id = e.product_id)"
+            found &= Condition(sql, having.params)
+        return found
 
     def price_condition(self, alias: str) -> Condition:
         """The price range alone; a product without a price is in no range."""

@@ -8,8 +8,8 @@ after all.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, reduce
 from operator import or_
 
@@ -25,9 +25,9 @@ from search.trace import Route, stage, took
 from search.vectors import LEAST_COSINE, NOBODY, Neighbours, Vector, VectorSpace
 from search.walk import LONGEST_STRIDE, filtered_stride, usual_stride, walk
 
-# So many times as many rows as usual are compared where a price keeps some kinds of products and not others: what is
-# near to most queries is of another kind, and the walk to what it keeps long.
-UNEVEN_PRICES_FACTOR = 2
+# So many times as many rows as usual are compared where a price or an attribute keeps some kinds of products and not
+# others: what is near to most queries is of another kind, and the walk to what it keeps long.
+UNEVEN_FACTOR = 2
 # From this share on, one stride is enough: so long that this part of what should pass in it is enough. Less passes
 # in it than in a stride without a filter, but it is longer, and so misses no more.
 WIDE_SHARE = 0.25
@@ -93,48 +93,17 @@ def nearest_in_each(
     `limits` says how many are wanted within each. Within those that are `believed`, a walk that leads to the wrong
     place does little harm, and is not looked into.
 
-    `required` is a constraint too, one that an index answers, such as a phrase.
+    `required` is a constraint too, one that an index answers, such as a phrase. Those that have it are looked up first,
+    and only they are compared unless they are many.
     """
     around = Neighbourhood(space, vector, floor)
-    found: dict[Scope, Neighbours] = {}
-    for having, alike in _by_attributes(limits).items():
-        asked = ProductConditions(constraint, required, having.attribute_condition("x"), exclude)
-        limits_of_rows = {scope.without_attributes: limits[scope] for scope in alike}
-        near = _nearest_in_each(
-            around, limits_of_rows, asked, [scope.without_attributes for scope in alike if scope in believed]
-        )
-        found |= {scope: near[scope.without_attributes] for scope in alike}
-    return found
-
-
-def _by_attributes(scopes: Iterable[Scope]) -> dict[Scope, list[Scope]]:
-    """Scopes by what they ask of attributes: rows of vectors do not know these."""
-    alike: dict[Scope, list[Scope]] = defaultdict(list)
-    for scope in scopes:
-        alike[Scope(attributes=scope.attributes)].append(scope)
-    return alike
-
-
-def _nearest_in_each(
-    around: Neighbourhood, limits: Mapping[Scope, int], asked: ProductConditions, believed: Collection[Scope]
-) -> dict[Scope, Neighbours]:
-    """The nearest within scopes that rows of vectors know. Those that have what an index finds are looked up first.
-
-    Only they are compared, unless they are many.
-    """
+    asked = ProductConditions(constraint, required, exclude)
     those_having = partial(nearest_having, around, asked)
-    if _may_be_few(limits, asked) and (found := those_having(limits, settings.SEARCH_EXACT_ROWS)) is not None:
+    if required.sql and (found := those_having(limits, settings.SEARCH_EXACT_ROWS)) is not None:
         took(Route.EXACT)
         return found
     ways = {scope: _way(around, scope, asked, limit) for scope, limit in limits.items()}
     return _Search(around, ways, asked, believed, those_having).found()
-
-
-def _may_be_few(limits: Iterable[Scope], asked: ProductConditions) -> bool:
-    """Whether an index may find few that have what is asked for."""
-    if asked.required.sql or not asked.attributes.sql:
-        return bool(asked.required.sql)
-    return max(rows_kept(scope, asked.narrowing) or 0 for scope in limits) <= settings.SEARCH_EXACT_ROWS
 
 
 @dataclass
@@ -166,8 +135,7 @@ class _Search:
 
     def _find_each(self, scopes: Sequence[Scope]) -> dict[Scope, Neighbours]:
         ways = {scope: self.ways[scope] for scope in scopes}
-        if not self.asked.attributes.sql:
-            self.compared |= _compared(self.around, ways, self.other)
+        self.compared |= _compared(self.around, ways, self.other)
         return {scope: self._find(scope) for scope in scopes}
 
     def _find(self, scope: Scope) -> Neighbours:
@@ -195,7 +163,7 @@ class _Search:
         few pass all the same, and where walks of any stride lead to the wrong place.
         """
         limit, share = self.ways[scope].limit, self.ways[scope].share
-        where = scope.condition("e") & self.other
+        where = scope.row_condition() & self.other
         usual, taken = _length_of_walk(limit, share, is_open=scope.is_open and not self.other.sql)
         for stride in (usual, *(longer for longer, _ in PASSED_BY_ALLOWED if longer > usual)):
             found = walk(self.around.space, self.around.literal, where, taken, stride).neighbours
@@ -214,14 +182,10 @@ class _Search:
         return self.around.passed_by(scope, found, self.asked.exclude, self.asked.of_products)
 
     def _compare(self, scope: Scope) -> Neighbours:
-        """Compare every row within a scope, unless that was done.
-
-        Of attributes, the index knows which rows have them, and to look that up for each takes longer. Of phrases it
-        does where the filters keep few rows.
-        """
+        """Compare every row within a scope, unless that was done."""
         if scope not in self.compared:
             way = self.ways[scope]
-            if self.asked.attributes.sql or (self.asked.required.sql and not way.is_exact):
+            if self.asked.required.sql and not way.is_exact:
                 self.compared |= self.those_having({scope: way.limit}) or {scope: NOBODY}
             else:
                 self.compared[scope] = compare_all(self.around, scope, self.other, way.limit)
@@ -253,21 +217,19 @@ def _way(around: Neighbourhood, scope: Scope, asked: ProductConditions, limit: i
         return _Way(limit, True, share)
     if scope.category_ids is None:
         return _Way(limit, False, share)
-    unbranded = scope.without("brand")
-    near = around.share_within(unbranded)
-    if near < FIT * share_of(rows_kept(unbranded, NOTHING)):
+    seen = replace(scope, brands=(), attributes=())  # what of the scope is seen of neighbours
+    near = around.share_within(seen)
+    if near < FIT * share_of(rows_kept(seen, NOTHING)):
         return _Way(limit, True, share)  # the graph leads elsewhere
-    return _Way(limit, False, share, is_near=near >= NEAR_SHARE and unbranded == scope)
+    return _Way(limit, False, share, is_near=near >= NEAR_SHARE and seen == scope)
 
 
 def _are_few(around: Neighbourhood, scope: Scope, limit: int, kept: float) -> bool:
     """Whether a scope keeps so few rows that comparing all of them is best."""
     if kept <= exact_rows(scope, limit):
         return True
-    prices_only = scope.without("price").is_open and not scope.is_open
-    return (
-        prices_only and kept <= UNEVEN_PRICES_FACTOR * exact_rows(scope) and around.are_prices_uneven(scope)
-    )
+    is_anywhere = scope.category_ids is None and not scope.brands and not scope.is_open
+    return is_anywhere and kept <= UNEVEN_FACTOR * exact_rows(scope) and around.is_uneven(scope)
 
 
 def _is_better_compared(around: Neighbourhood, scope: Scope, limit: int, share: float) -> bool:

@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.urls import get_resolver
 
-from search import encoding, outlook, rerank, similarities
+from search import encoding, rerank, samples, similarities
 from search.exceptions import EncodingUnavailableError
 from search.vectors import VectorSpace
 
@@ -42,7 +42,7 @@ def warm() -> None:
     encoding.warm_up()
     space = VectorSpace.of(encoding.active_model())
     similarities.survey(space)
-    outlook.samples_of(space)
+    samples.samples_of(space)
     rerank.load()
 
 

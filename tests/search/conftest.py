@@ -12,7 +12,7 @@ from django.test import Client
 from psycopg_pool import ConnectionPool
 
 from embeddings import pipeline
-from search import attributes, categories, encoding, facets, outlook, redis_client, selectivity, terms
+from search import attributes, categories, encoding, facets, redis_client, samples, selectivity, terms
 from search.merchandising import book, usage
 from search.terms import forget_frequencies, refresh_terms
 
@@ -36,7 +36,7 @@ def _start_afresh() -> None:
     forget_frequencies()
     categories.forget()
     facets.forget()
-    outlook.forget()
+    samples.forget()
     selectivity.forget_estimates()
     redis_client.try_again()
     book.forget()

@@ -12,11 +12,13 @@ from django.db import connection, transaction
 
 from catalog.models import Category, Product
 from embeddings.models import EmbeddingModel, ProductEmbedding
-from search import comparison, outlook, semantic, side_by_side
+from search import comparison, semantic, side_by_side
+from search import samples as samples_module
 from search.encoding import active_model
 from search.neighbourhood import Neighbourhood
-from search.outlook import Outlook, Samples, samples_of
+from search.outlook import Outlook
 from search.query import Filters
+from search.samples import Samples, samples_of
 from search.scope import NOTHING, Condition, Scope, resolve
 from search.semantic import nearest, nearest_in_each
 from search.statements import Ids
@@ -28,6 +30,8 @@ from tests.search.plans import plans
 pytestmark = pytest.mark.django_db
 
 KINDS, PRODUCTS_OF_A_KIND = 12, 60
+SHAPE = ("shape", ("shape 1",))  # of four kinds
+NUMBER = ("number", ("1", "3"))  # of two fifths of each kind
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def stored(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[int, 
 @pytest.fixture
 def vectors(stored: dict[int, Vector], settings: Any, monkeypatch: pytest.MonkeyPatch) -> dict[int, Vector]:
     settings.SEARCH_EXACT_ROWS = 75
-    monkeypatch.setattr(outlook, "PRODUCTS_OF_A_PART", 50)
+    monkeypatch.setattr(samples_module, "PRODUCTS_OF_A_PART", 50)
     return stored
 
 
@@ -63,7 +67,13 @@ def _store_kinds() -> dict[int, Vector]:
             name=f"kind {kind}", slug=f"kind-{kind}", parent=departments[kind % 2]
         )
         products = Product.objects.bulk_create(
-            Product(sku=f"{kind}-{number}", name=f"{kind} {number}", category=category, price=1 + number)
+            Product(
+                sku=f"{kind}-{number}",
+                name=f"{kind} {number}",
+                category=category,
+                price=1 + number,
+                attributes={"shape": f"shape {kind % 3}", "number": number % 5},
+            )
             for number in range(PRODUCTS_OF_A_KIND)
         )
         centre = random.normal(size=model.dimensions)
@@ -139,6 +149,11 @@ def test_parts_that_can_hold_nothing_near_enough_are_not_compared(
         Filters(categories=("left",)),
         Filters(categories=("left", "right")),
         Filters(categories=("right",), price_min=Decimal(20), price_max=Decimal(50)),
+        Filters(attributes=(SHAPE,)),
+        Filters(attributes=(("number", ("0", "1", "2", "3")),)),
+        Filters(categories=("left",), attributes=(NUMBER,)),
+        Filters(attributes=(NUMBER, SHAPE), price_min=Decimal(10)),
+        Filters(brands=("",), attributes=(NUMBER,)),
     ],
     ids=str,
 )
@@ -204,15 +219,15 @@ def test_something_better_than_the_best_of_a_sample_is_expected() -> None:
     vector = np.array([0, 1], dtype=np.float32)
     seen = samples.outlook(vector, Scope(category_ids=(1, 2, 3)))
     first, second = vectors[:5, 1], vectors[5:, 1]
-    higher = np.sqrt(2 * np.log(90)) - np.sqrt(2 * np.log(5)) + outlook.MARGIN
+    higher = np.sqrt(2 * np.log(90)) - np.sqrt(2 * np.log(5)) + samples_module.MARGIN
     assert seen.best[0] == pytest.approx(first.max() + higher * first.std(), rel=1e-5)
     assert seen.best[1] == pytest.approx(
-        second.max() + outlook.MARGIN * second.std()
+        second.max() + samples_module.MARGIN * second.std()
     )  # all of it is the sample
     assert seen.categories == [[1], [2], [3]]
     assert seen.best[2] == np.inf
     dear = samples.outlook(vector, Scope(category_ids=(1,), price_min=Decimal(4)))
-    assert dear.priced.tolist() == [False] * 4 + [True]
+    assert dear.having.tolist() == [False] * 4 + [True]
     assert dear.best[0] < seen.best[0]  # fewer are expected to have the price
 
 
@@ -255,7 +270,7 @@ def test_what_a_sample_says() -> None:
         best=np.array([0.9, 0.5, np.inf]),
         sampled=np.array([0.8, 0.7, 0.2, 0.4, 0.3, 0.1]),
         weights=np.array([40.0, 40.0, 40.0, 60.0, 60.0, 60.0]),
-        priced=np.array([True, False, True, True, True, True]),
+        having=np.array([True, False, True, True, True, True]),
     )
     assert seen.likely(30).tolist() == [True, False, True]  # the first sample stands for 40
     assert seen.likely(100).tolist() == [True, True, True]  # and the next with the price is at 0.4
@@ -276,7 +291,7 @@ def test_more_is_compared_where_a_price_keeps_other_kinds_of_products(
     space, vector, dear = VectorSpace.of(model), next(iter(vectors.values())), Scope(price_min=Decimal(1000))
     monkeypatch.setattr(semantic, "ROWS_OF_ALL_FOR_A_STEP", 0)  # as where many parts can hold the nearest
     for factor, route in ((2, Route.EXACT), (1, Route.INDEX)):
-        monkeypatch.setattr(semantic, "UNEVEN_PRICES_FACTOR", factor)
+        monkeypatch.setattr(semantic, "UNEVEN_FACTOR", factor)
         with tracing() as trace:
             assert set(nearest(space, vector, dear, 20).product_ids) == set(_right(vectors, vector, dear, 20))
         assert trace.route is route
@@ -307,7 +322,13 @@ def test_a_walk_to_what_lies_far_is_not_cut_short(
 
 @pytest.mark.parametrize(
     "scope",
-    [Scope(), Scope(price_max=Decimal(50)), Scope(brands=("",)), Scope(brands=("",), price_min=Decimal(5))],
+    [
+        Scope(),
+        Scope(price_max=Decimal(50)),
+        Scope(brands=("",)),
+        Scope(brands=("",), price_min=Decimal(5)),
+        Scope(attributes=(("number", ("0", "1", "2", "3")),)),
+    ],
     ids=str,
 )
 def test_a_walk_to_the_wrong_place_is_noticed(
@@ -368,12 +389,82 @@ def test_of_a_price_only_likely_parts_are_compared(
         assert {product.pk for product in products} <= set(nearest(space, vector, scope, 9).product_ids)
 
 
+def test_of_attributes_only_likely_parts_are_compared(
+    model: EmbeddingModel, vectors: dict[int, Vector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whatever no sample can have met: new categories, and products without one."""
+    compared: set[int] = set()
+    whole = Outlook.condition
+
+    def noted(self: Outlook, parts: Any, alias: str) -> Condition:
+        compared.update(pk for part in np.flatnonzero(parts) for pk in self.categories[part])
+        return whole(self, parts, alias)
+
+    monkeypatch.setattr(Outlook, "condition", noted)
+    monkeypatch.setattr(comparison, "PARTING", 0)  # as where many have them
+    space, scope = VectorSpace.of(model), Scope(attributes=(NUMBER,))
+    for pk in list(vectors)[::90]:
+        compared.clear()
+        with tracing() as trace:
+            found = nearest(space, vectors[pk], scope, 5).product_ids
+        assert trace.route is Route.EXACT
+        assert found.tolist() == _right(vectors, vectors[pk], scope, 5)
+        assert 1 <= len(compared) < KINDS
+    new = Category.objects.create(name="new", slug="new")
+    products = [
+        Product.objects.create(
+            sku=f"NEW {category} {number}", name="new", category=category, attributes={"number": number}
+        )
+        for category in (new, None)
+        for number in (2, 3)
+    ]
+    _store(dict.fromkeys((product.pk for product in products), vectors[pk]))
+    found = nearest(space, vectors[pk], scope, 5).product_ids
+    assert {product.pk for product in products} & set(found) == {products[1].pk, products[3].pk}
+
+
+def test_which_samples_have_attributes_is_looked_up_once(
+    model: EmbeddingModel,
+    vectors: dict[int, Vector],
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: Any,
+) -> None:
+    samples = samples_of(VectorSpace.of(model))
+    with django_assert_num_queries(1):
+        found = {samples.having((SHAPE,)), samples.having((SHAPE,))}
+    having = Product.objects.with_attributes(dict([SHAPE])).values_list("pk", flat=True)
+    assert found == {frozenset(having) & frozenset(samples.product_ids.tolist())}
+    assert samples.having(()) is None
+    monkeypatch.setattr(samples_module, "MOST_FILTERS", 1)
+    with django_assert_num_queries(2):
+        samples.having((NUMBER,)), samples.having((NUMBER,)), samples.having((SHAPE,))
+
+
+def test_samples_without_the_attribute_are_not_missed(
+    model: EmbeddingModel, vectors: dict[int, Vector]
+) -> None:
+    (seed, vector) = next(iter(vectors.items()))
+    around = Neighbourhood(VectorSpace.of(model), vector)
+    shape = Product.objects.get(pk=seed).attributes["shape"]
+    assert around.passed_by(Scope(attributes=(("shape", (shape,)),)), NOBODY) > 10
+    others = Scope(attributes=(("shape", tuple({"shape 0", "shape 1", "shape 2"} - {shape})),))
+    found = nearest(around.space, vector, others, 20)
+    assert around.passed_by(others, found) == 0
+    assert around.passed_by(Scope(), found) > 10
+
+
+def test_whether_attributes_tell_kinds_apart(model: EmbeddingModel, vectors: dict[int, Vector]) -> None:
+    around = Neighbourhood(VectorSpace.of(model), next(iter(vectors.values())))
+    assert around.is_uneven(Scope(attributes=(SHAPE,)))
+    assert not around.is_uneven(Scope(attributes=(NUMBER,)))
+
+
 def test_whether_prices_tell_kinds_apart(model: EmbeddingModel, vectors: dict[int, Vector]) -> None:
     Product.objects.filter(category__slug="kind-3").update(price=5000)
     _store({})
     around = Neighbourhood(VectorSpace.of(model), next(iter(vectors.values())))
-    assert around.are_prices_uneven(Scope(price_min=Decimal(1000)))
-    assert not around.are_prices_uneven(Scope(price_max=Decimal(20)))
+    assert around.is_uneven(Scope(price_min=Decimal(1000)))
+    assert not around.is_uneven(Scope(price_max=Decimal(20)))
 
 
 @pytest.mark.usefixtures("pool")

@@ -15,9 +15,9 @@ from search.analysis import analyse
 from search.encoding import active_model, query_vectors
 from search.lexical import keyword_candidates
 from search.neighbourhood import Neighbourhood
-from search.outlook import samples_of
 from search.parsing import parse
 from search.query import Filters
+from search.samples import samples_of
 from search.scope import Scope, resolve
 from search.semantic import nearest, nearest_in_each
 from search.similarities import Similarities
