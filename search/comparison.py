@@ -51,7 +51,7 @@ def _is_in_few_parts(around: Neighbourhood, scope: Scope, limit: int) -> bool:
     if (outlook := around.outlook(scope)) is None:
         return False
     likely = outlook.likely(limit) & outlook.within_reach(around.floor)
-    return effort(outlook, likely) + PARTING <= LOOKING_UP * (rows_kept(scope, NOTHING) or 0)
+    return effort_of_parting(outlook, likely) <= LOOKING_UP * (rows_kept(scope, NOTHING) or 0)
 
 
 def _by_products(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:
@@ -160,6 +160,11 @@ def effort(outlook: Outlook, parts: Flags) -> float:
     """
     looked_up = PRICE_COPY_FACTOR * outlook.kept_in(parts)
     return looked_up if outlook.is_looked_up else min(outlook.rows_in(parts), looked_up)
+
+
+def effort_of_parting(outlook: Outlook, parts: Flags) -> float:
+    """The same where which parts these are is found out of the whole catalogue."""
+    return PARTING + effort(outlook, parts)
 
 
 def _of_parts(outlook: Outlook, parts: Flags, rest: Scope) -> Condition:

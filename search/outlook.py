@@ -28,6 +28,13 @@ class Outlook:
         """The parts that seem to hold the nearest `limit` products."""
         return self.within_reach(self._reach(limit))
 
+    def passed(self, limit: int) -> float:
+        """How many products are as near as the nearest `limit` that have what is asked for, about.
+
+        So far a walk goes until it has come by these.
+        """
+        return float(self.weights[self.sampled >= self._reach(limit)].sum())
+
     def _reach(self, limit: int) -> float:
         """The cosine of the last of the nearest `limit` products; below all where there seem to be fewer."""
         cosines, numbers = self._ranked

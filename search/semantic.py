@@ -15,8 +15,9 @@ from operator import or_
 
 from django.conf import settings
 
-from search.comparison import compare_all, compare_together, effort, in_common
+from search.comparison import compare_all, compare_together, effort, effort_of_parting, in_common
 from search.neighbourhood import Neighbourhood
+from search.outlook import Outlook
 from search.product_conditions import ProductConditions, nearest_having
 from search.scope import NOTHING, Condition, Scope
 from search.selectivity import exact_rows, growth, rows_kept, share_of
@@ -39,8 +40,13 @@ FILTERED_MARGIN = 40
 NARROW_STRIDE = 1.5
 # A row that a walk comes by takes as long as so many that are compared one after the other.
 ROWS_FOR_A_STEP = 6
-# As so many where no category is asked for: all samples are looked at first, and what has no category.
-ROWS_OF_ALL_FOR_A_STEP = 3
+# As so many where no category is asked for, and samples of the whole catalogue tell how long the walk is.
+ROWS_OF_ALL_FOR_A_STEP = 11
+# What a filter keeps lies far from a vector where samples tell that so many times as many products as elsewhere are
+# nearer. There a walk offers less of the nearest first, so that more rows are taken, the more the farther they lie.
+FAR = 1.5
+SURPLUS_OF_FAR = 4 / 3
+MOST_SURPLUS = 4
 # A walk that passed by more samples than are allowed for strides of its length is made again with longer ones, which
 # leaves most wrong places. The longest takes a quarter of what comparing takes.
 PASSED_BY_ALLOWED = ((0, 0), (400, 1), (LONGEST_STRIDE, 4))
@@ -55,9 +61,10 @@ class _Way:
     """How the nearest products within a scope are looked for."""
 
     limit: int  # so many of them
-    is_exact: bool  # every row that the filters keep and that can be among the nearest is compared
-    share: float  # of all products, that the filters keep
+    is_exact: bool = False  # every row that the filters keep and that can be among the nearest is compared
     is_near: bool = False  # most of the nearest products of all are within the filters
+    stride: int = 0  # so many rows the graph is walked over at a time
+    taken: int = 0  # until so many have passed the filters
 
 
 def nearest(
@@ -102,7 +109,7 @@ def nearest_in_each(
     if required.sql and (found := those_having(limits, settings.SEARCH_EXACT_ROWS)) is not None:
         took(Route.EXACT)
         return found
-    ways = {scope: _way(around, scope, asked, limit) for scope, limit in limits.items()}
+    ways = {scope: _way(around, scope, asked, limit, scope in believed) for scope, limit in limits.items()}
     return _Search(around, ways, asked, believed, those_having).found()
 
 
@@ -162,10 +169,10 @@ class _Search:
         pgvector hands out what it came by on its way instead, most of which is not among the nearest. None where too
         few pass all the same, and where walks of any stride lead to the wrong place.
         """
-        limit, share = self.ways[scope].limit, self.ways[scope].share
+        way = self.ways[scope]
+        limit, taken = way.limit, way.taken
         where = scope.row_condition() & self.other
-        usual, taken = _length_of_walk(limit, share, is_open=scope.is_open and not self.other.sql)
-        for stride in (usual, *(longer for longer, _ in PASSED_BY_ALLOWED if longer > usual)):
+        for stride in (way.stride, *(longer for longer, _ in PASSED_BY_ALLOWED if longer > way.stride)):
             found = walk(self.around.space, self.around.literal, where, taken, stride).neighbours
             if len(found) < taken:
                 return None
@@ -207,21 +214,29 @@ def _compared(around: Neighbourhood, ways: Mapping[Scope, _Way], other: Conditio
     return compared
 
 
-def _way(around: Neighbourhood, scope: Scope, asked: ProductConditions, limit: int) -> _Way:
+def _way(
+    around: Neighbourhood, scope: Scope, asked: ProductConditions, limit: int, is_believed: bool
+) -> _Way:
     kept = rows_kept(scope, asked.narrowing)
-    share = share_of(kept)
     if kept is not None and _are_few(around, scope, limit, kept):
-        return _Way(limit, True, share)
+        return _Way(limit, is_exact=True)
+    share = share_of(kept)
+    stride, taken = _length_of_walk(limit, share, is_open=scope.is_open and not asked.of_rows.sql)
     # What is looked up for each row that is compared takes ten times as long as comparing it.
-    if not asked.of_products.sql and _is_better_compared(around, scope, limit, share):
-        return _Way(limit, True, share)
+    if not asked.of_products.sql and (outlook := _outlook(around, scope, share)) is not None:
+        if scope.category_ids is None and not is_believed:
+            taken = max(taken, math.ceil(_surplus(outlook, taken, share) * _taken(share)))
+        if _is_better_compared(
+            outlook, around.floor, scope, limit, max(stride, _length(outlook, scope, taken, share))
+        ):
+            return _Way(limit, is_exact=True)
     if scope.category_ids is None:
-        return _Way(limit, False, share)
+        return _Way(limit, stride=stride, taken=taken)
     seen = replace(scope, brands=(), attributes=())  # what of the scope is seen of neighbours
     near = around.share_within(seen)
     if near < FIT * share_of(rows_kept(seen, NOTHING)):
-        return _Way(limit, True, share)  # the graph leads elsewhere
-    return _Way(limit, False, share, is_near=near >= NEAR_SHARE and seen == scope)
+        return _Way(limit, is_exact=True)  # the graph leads elsewhere
+    return _Way(limit, stride=stride, taken=taken, is_near=near >= NEAR_SHARE and seen == scope)
 
 
 def _are_few(around: Neighbourhood, scope: Scope, limit: int, kept: float) -> bool:
@@ -232,16 +247,28 @@ def _are_few(around: Neighbourhood, scope: Scope, limit: int, kept: float) -> bo
     return is_anywhere and kept <= UNEVEN_FACTOR * exact_rows(scope) and around.is_uneven(scope)
 
 
-def _is_better_compared(around: Neighbourhood, scope: Scope, limit: int, share: float) -> bool:
-    """Whether samples tell that comparing what can hold the nearest takes less than a walk."""
-    if scope.category_ids is None and share >= WIDE_SHARE:
-        return False
-    if (outlook := around.outlook(scope)) is None:
-        return False
-    stride, taken = _length_of_walk(limit, share, is_open=False)
-    parts = outlook.likely(limit) & outlook.within_reach(around.floor)
-    factor = ROWS_OF_ALL_FOR_A_STEP if scope.category_ids is None else ROWS_FOR_A_STEP
-    return effort(outlook, parts) <= factor * max(stride, taken / max(share, 1e-6))
+def _outlook(around: Neighbourhood, scope: Scope, share: float) -> Outlook | None:
+    """What samples tell of a scope; None where a walk is the best way anyway, or they know nothing."""
+    return None if scope.category_ids is None and share >= WIDE_SHARE else around.outlook(scope)
+
+
+def _length(outlook: Outlook, scope: Scope, taken: int, share: float) -> float:
+    """How many rows a walk comes by until so many have passed: samples tell, if they are of the whole catalogue."""
+    return outlook.passed(taken) if scope.category_ids is None else taken / max(share, 1e-6)
+
+
+def _surplus(outlook: Outlook, taken: int, share: float) -> float:
+    """How many times as many rows are taken as where what is kept lies as near as all of the catalogue."""
+    farness = outlook.passed(taken) / max(1.0, taken / max(share, 1e-6))
+    return min(MOST_SURPLUS, SURPLUS_OF_FAR * farness) if farness >= FAR else 1.0
+
+
+def _is_better_compared(outlook: Outlook, floor: float, scope: Scope, limit: int, length: float) -> bool:
+    """Whether samples tell that comparing what can hold the nearest takes less than a walk of this length."""
+    parts = outlook.likely(limit) & outlook.within_reach(floor)
+    if scope.category_ids is None:
+        return effort_of_parting(outlook, parts) <= ROWS_OF_ALL_FOR_A_STEP * length
+    return effort(outlook, parts) <= ROWS_FOR_A_STEP * length
 
 
 def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
@@ -254,10 +281,14 @@ def _length_of_walk(limit: int, share: float, is_open: bool) -> tuple[int, int]:
     if is_open:
         return min(LONGEST_STRIDE, usual), limit
     if share < WIDE_SHARE:
-        taken = growth() * (FILTERED_MARGIN + share * settings.SEARCH_FILTERED_ROWS)
-        return min(LONGEST_STRIDE, math.ceil(NARROW_STRIDE * usual)), max(limit, math.ceil(taken))
+        return min(LONGEST_STRIDE, math.ceil(NARROW_STRIDE * usual)), max(limit, math.ceil(_taken(share)))
     stride = max(
         limit / share / STRIDE_YIELD, min(max(limit, filtered_stride()), WIDE_PASSING * usual / share)
     )
     stride = min(LONGEST_STRIDE, math.ceil(stride))
     return stride, max(limit, math.ceil(STRIDE_YIELD * share * stride))
+
+
+def _taken(share: float) -> float:
+    """How many rows that pass a narrow filter are taken, so that the nearest few are among them."""
+    return growth() * (FILTERED_MARGIN + share * settings.SEARCH_FILTERED_ROWS)

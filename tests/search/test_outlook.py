@@ -275,6 +275,9 @@ def test_what_a_sample_says() -> None:
     assert seen.likely(30).tolist() == [True, False, True]  # the first sample stands for 40
     assert seen.likely(100).tolist() == [True, True, True]  # and the next with the price is at 0.4
     assert seen.likely(1_000).tolist() == [True, True, True]
+    assert seen.passed(30) == 40
+    assert seen.passed(50) == 140  # with what is nearer and has not what is asked for
+    assert seen.passed(1_000) == 300
     assert seen.holding([3, 7]).tolist() == [False, True, False]
     assert seen.rows_in(seen.likely(30)) == 100
     assert seen.within_reach(0.6).tolist() == [True, False, True]
@@ -295,6 +298,27 @@ def test_more_is_compared_where_a_price_keeps_other_kinds_of_products(
         with tracing() as trace:
             assert set(nearest(space, vector, dear, 20).product_ids) == set(_right(vectors, vector, dear, 20))
         assert trace.route is route
+
+
+def test_more_is_taken_where_what_is_kept_lies_far(
+    model: EmbeddingModel, vectors: dict[int, Vector], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dear_kinds = Product.objects.filter(category__slug__in=("kind-0", "kind-1"))
+    dear_kinds.update(price=5000)
+    _store({})
+    settings.SEARCH_EXACT_ROWS, settings.SEARCH_FILTERED_ROWS = 0, 20
+    monkeypatch.setattr(semantic, "FILTERED_MARGIN", 2)  # of 120 products
+    monkeypatch.setattr(semantic, "ROWS_OF_ALL_FOR_A_STEP", 0)
+    walk, asked = semantic.walk, []
+    monkeypatch.setattr(semantic, "walk", lambda *args: asked.append(args[3]) or walk(*args))
+    space, dear = VectorSpace.of(model), Scope(price_min=Decimal(1000))
+    near = vectors[dear_kinds[0].pk]
+    far = vectors[Product.objects.filter(category__slug="kind-7")[0].pk]
+    for vector, believed in ((near, ()), (far, ()), (far, (dear,))):
+        nearest_in_each(space, vector, {dear: 5}, believed=believed)
+    usual, more, believing = asked
+    assert believing == usual
+    assert 2 * usual <= more <= 4 * usual
 
 
 @pytest.mark.parametrize("limit", [5, 20])
@@ -371,6 +395,7 @@ def test_of_a_price_only_likely_parts_are_compared(
 ) -> None:
     """And whatever no sample can have met: new categories, and products without one."""
     space, scope = VectorSpace.of(model), Scope(price_min=Decimal(50), price_max=Decimal(58))
+    monkeypatch.setattr(comparison, "PARTING", 0)  # as in a bigger catalogue
     for factor in (100, 0):  # the price is looked at in each row, or looked up
         monkeypatch.setattr(comparison, "PRICE_COPY_FACTOR", factor)
         for vector in list(vectors.values())[::90]:
@@ -401,7 +426,7 @@ def test_of_attributes_only_likely_parts_are_compared(
         return whole(self, parts, alias)
 
     monkeypatch.setattr(Outlook, "condition", noted)
-    monkeypatch.setattr(comparison, "PARTING", 0)  # as where many have them
+    monkeypatch.setattr(comparison, "PARTING", 0)  # as in a bigger catalogue
     space, scope = VectorSpace.of(model), Scope(attributes=(NUMBER,))
     for pk in list(vectors)[::90]:
         compared.clear()
