@@ -51,7 +51,8 @@ def _is_in_few_parts(around: Neighbourhood, scope: Scope, limit: int) -> bool:
     if (outlook := around.outlook(scope)) is None:
         return False
     likely = outlook.likely(limit) & outlook.within_reach(around.floor)
-    return effort_of_parting(outlook, likely) <= LOOKING_UP * (rows_kept(scope, NOTHING) or 0)
+    looking_up = PRICE_COPY_FACTOR if outlook.is_looked_up else LOOKING_UP
+    return effort_of_parting(outlook, likely) <= looking_up * (rows_kept(scope, NOTHING) or 0)
 
 
 def _by_products(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:

@@ -34,12 +34,14 @@ class Lance:
                 "category_id": rows.categories,
                 "brand": rows.brands.tolist(),
                 "price": rows.prices,
+                **{name: values.tolist() for name, values in rows.attributes.items()},
                 "vector": pyarrow.FixedSizeListArray.from_arrays(rows.vectors.reshape(-1), width),
             }
         )
         self._table = lancedb.connect(folder).create_table("products", table)
         self._table.create_index(metric="cosine", vector_column_name="vector", index_type=INDEX_TYPE)
-        for column, kind in (("category_id", "BITMAP"), ("brand", "BITMAP"), ("price", "BTREE")):
+        bitmaps = [(column, "BITMAP") for column in ("category_id", "brand", *rows.attributes)]
+        for column, kind in (*bitmaps, ("price", "BTREE")):
             self._table.create_scalar_index(column, index_type=kind)
 
     def nearest(self, vector: npt.NDArray[np.float32], scope: Scope, limit: int) -> list[int]:
@@ -54,9 +56,9 @@ def _where(scope: Scope) -> str:
     conditions = []
     if scope.category_ids is not None:
         conditions.append(f"category_id IN ({', '.join(map(str, scope.category_ids))})")
-    if scope.brands:
-        brands = ", ".join("'" + brand.replace("'", "''") + "'" for brand in scope.brands)
-        conditions.append(f"brand IN ({brands})")
+    for column, values in (*((("brand", scope.brands),) if scope.brands else ()), *scope.attributes):
+        quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+        conditions.append(f"{column} IN ({quoted})")
     if scope.price_min is not None:
         conditions.append(f"price >= {scope.price_min}")
     if scope.price_max is not None:

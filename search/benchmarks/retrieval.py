@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -123,10 +123,11 @@ def _judge(rows: Rows, filter_: Filter, vector: Vector) -> Callable[[list[int]],
 
 def _plain(space: VectorSpace, vector: Vector, scope: Scope) -> list[int]:
     """What pgvector's guide says: filter, order by distance, iterative scan in relaxed order."""
-    where = scope.without("brand").condition("e")
+    where = replace(scope, brands=(), attributes=()).condition("e") & scope.attribute_condition("b")
     if scope.brands:
         where &= Condition("b.brand = ANY(%s::text[])", (list(scope.brands),))
-    join = "JOIN catalog_product AS b ON b.id = e.product_id" if scope.brands else ""
+    is_joined = scope.brands or scope.attributes
+    join = "JOIN catalog_product AS b ON b.id = e.product_id" if is_joined else ""
     rows = fetch(
         f"SELECT e.product_id FROM embeddings_productembedding AS e {join}"
         f" WHERE e.model_id = {space.model_id} AND {where.sql} ORDER BY {space.distance} LIMIT %s",

@@ -20,6 +20,9 @@ from search.scope import Scope
 SHARES = (0.001, 0.01, 0.05, 0.1, 0.27, 0.5)
 # Of the dearest: what a query asks for decides how much of it such a filter keeps.
 DEAR_SHARES = (0.1, 0.27, 0.5)
+# Attributes of products: all of them have a colour, whatever they are, and what a material is of is its own kind.
+BY_CHANCE, OF_KINDS = "colour", "material"
+ATTRIBUTE_SHARES = ((BY_CHANCE, (0.1, 0.27, 0.5)), (OF_KINDS, (0.01, 0.05, 0.1, 0.27, 0.5)))
 # Up to this share a category filter is one category and a range of prices, beyond it several categories.
 ONE_CATEGORY = 0.02
 COMMON_WORDS = 100
@@ -55,6 +58,7 @@ class Rows:
     categories: npt.NDArray[np.int64]
     brands: npt.NDArray[np.str_]
     prices: npt.NDArray[np.float64]
+    attributes: dict[str, npt.NDArray[np.str_]]  # by name
     vectors: npt.NDArray[np.float32]  # (n, d), unit length, as they are stored
 
 
@@ -110,27 +114,31 @@ def common_words() -> list[str]:
 
 
 def read_rows(model: EmbeddingModel) -> Rows:
-    """Read the catalogue with its vectors: 160 MB for 100,000 products."""
-    ids, categories, brands, prices, vectors = [], [], [], [], []
+    """Read the catalogue with its vectors: 170 MB for 100,000 products."""
+    ids, categories, brands, prices, colours, materials, vectors = [], [], [], [], [], [], []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT p.id, p.category_id, p.brand, p.price::float8, e.vector::real[] FROM catalog_product AS p"
+            "SELECT p.id, p.category_id, p.brand, p.price::float8, p.attributes ->> %s, p.attributes ->> %s,"
+            " e.vector::real[] FROM catalog_product AS p"
             " JOIN embeddings_productembedding AS e ON e.product_id = p.id WHERE e.model_id = %s AND p.is_active",
-            (model.pk,),
+            (BY_CHANCE, OF_KINDS, model.pk),
         )
-        for product_id, category, brand, price, vector in cursor.fetchall():
+        for product_id, category, brand, price, colour, material, vector in cursor.fetchall():
             ids.append(product_id)
             categories.append(category)
             brands.append(brand)
             prices.append(price)
+            colours.append(colour)
+            materials.append(material)
             vectors.append(np.array(vector, dtype=np.float32))
     matrix = np.stack(vectors)
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-    return Rows(np.array(ids), np.array(categories), np.array(brands), np.array(prices), matrix)
+    attributes = {BY_CHANCE: np.array(colours), OF_KINDS: np.array(materials)}
+    return Rows(np.array(ids), np.array(categories), np.array(brands), np.array(prices), attributes, matrix)
 
 
 def filters(rows: Rows) -> list[Filter]:
-    """Filters by category (queries within and without), price, brand, and what is dear; and none at all."""
+    """Filters by category (queries within and without), price, brand, attributes, and what is dear; and none at all."""
     everything = frozenset(int(category) for category in np.unique(rows.categories))
     found = [_filter("none", rows, Scope(), False, everything)]
     for share in SHARES:
@@ -147,6 +155,12 @@ def filters(rows: Rows) -> list[Filter]:
     for share in DEAR_SHARES:
         dear = Scope(price_min=Decimal(f"{np.quantile(rows.prices, 1 - share):.2f}"))
         found.append(_filter("price at least", rows, dear, False, everything))
+    for attribute, shares in ATTRIBUTE_SHARES:
+        for share in shares:
+            values = _first_values(rows.attributes[attribute], share)
+            scope = Scope(attributes=((attribute, values),))
+            name = "attribute" if attribute == BY_CHANCE else "attribute of kinds"
+            found.append(_filter(name, rows, scope, False, everything))
     # Of a small catalogue, a thousandth may be nothing.
     return [one for one in found if one.kept.any()]
 
@@ -161,6 +175,8 @@ def _filter(name: str, rows: Rows, scope: Scope, correlated: bool, topics: froze
         kept &= rows.prices >= float(scope.price_min)
     if scope.price_max is not None:
         kept &= rows.prices <= float(scope.price_max)
+    for attribute, values in scope.attributes:
+        kept &= np.isin(rows.attributes[attribute], values)
     return Filter(name, scope, kept, correlated, topics)
 
 
@@ -177,13 +193,18 @@ def _category_scope(rows: Rows, share: float) -> Scope:
 
 
 def _brand_scope(rows: Rows, share: float) -> Scope:
-    brands, counts = np.unique(rows.brands, return_counts=True)
-    chosen = max(1, int(np.searchsorted(np.cumsum(counts), share * len(rows.ids))))
-    names = tuple(str(brand) for brand in brands[:chosen])
+    names = _first_values(rows.brands, share)
     kept = np.isin(rows.brands, names)
     if kept.mean() <= 1.5 * share:
         return Scope(brands=names)
     return _priced(Scope(brands=names), rows.prices[kept], share / kept.mean())
+
+
+def _first_values(values: npt.NDArray[np.str_], share: float) -> tuple[str, ...]:
+    """The first values in alphabetical order that about this share of the products has, one at least."""
+    different, counts = np.unique(values, return_counts=True)
+    chosen = max(1, int(np.searchsorted(np.cumsum(counts), share * len(values))))
+    return tuple(str(value) for value in different[:chosen])
 
 
 def _priced(scope: Scope, prices: npt.NDArray[np.float64], share: float) -> Scope:

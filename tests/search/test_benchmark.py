@@ -53,6 +53,12 @@ def test_a_small_benchmark_measures_everything_and_leaves_nothing(
     assert all(row.keys() == SEMANTIC_KEYS for row in measured["semantic"])
     assert min(row["recall"] for row in measured["semantic"]) >= 0.99
     assert {round(row["keeps"], 2) for row in measured["semantic"]} >= {0.01, 0.5, 1.0}
+    assert {row["filter"] for row in measured["semantic"]} >= {
+        "none",
+        "brand",
+        "attribute",
+        "attribute of kinds",
+    }
     for clients in ("clients_1", "clients_8"):
         endpoints = measured["http"][clients]
         assert endpoints.keys() >= {
@@ -103,7 +109,7 @@ def test_recall_counts_what_is_as_near_as_the_last_that_should_be_found():
     vectors = np.eye(30, dtype=np.float32)
     vectors[:, 0] = np.linspace(1, 0, 30)
     numbers = np.arange(30)
-    rows = workload.Rows(numbers, numbers, numbers.astype(str), numbers.astype(float), vectors)
+    rows = workload.Rows(numbers, numbers, numbers.astype(str), numbers.astype(float), {}, vectors)
     kept = np.ones(30, dtype=bool)
     kept[0] = False
     one = workload.Filter("price", Scope(), kept, False, frozenset())
