@@ -150,6 +150,8 @@ def _shares(
     if not parts.any():
         return []
     number = 1 + int(effort(outlook, parts) / ROWS_OF_A_SHARE) if may_have_help() else 1
+    if outlook.is_looked_up:
+        number = min(number, 2)  # each reads the index on attributes anew
     conditions = [_of_parts(outlook, share, rest) & other for share in outlook.shares(parts, number)]
     return [partial(_exact, around, where, limit) for where in conditions]
 
