@@ -15,6 +15,7 @@ from search.price_ranges import Prices, price_ranges
 from search.product_values import (
     ATTRIBUTES,
     BRAND,
+    BUILT_IN,
     CATEGORY,
     FILTERABLE,
     KINDS,
@@ -37,13 +38,13 @@ Category = tuple[int, str, str, str]  # id, slug, name, path
 
 def unknown_names(names: Sequence[str]) -> list[str]:
     """Those of `names` that stand neither for a built-in facet nor for an attribute of any product."""
-    return unknown_attributes([name for name in names if name not in (*FILTERABLE, ATTRIBUTES)])
+    return unknown_attributes([name for name in names if name not in BUILT_IN])
 
 
 def named(names: Sequence[str], filters: Filters) -> tuple[str, ...]:
     """Those facets of `names` that are known before anything is found."""
-    filtered = dict(filters.attributes) if ATTRIBUTES in names else ()
-    return tuple(dict.fromkeys([name for name in names if name != ATTRIBUTES] + [*filtered]))
+    filtered = [name for name, _ in filters.attributes if name not in BUILT_IN and ATTRIBUTES in names]
+    return tuple(dict.fromkeys([name for name in names if name != ATTRIBUTES] + filtered))
 
 
 def check_names(names: Iterable[str]) -> None:

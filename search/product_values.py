@@ -16,6 +16,7 @@ CATEGORY, BRAND, PRICE = "category", "brand", "price"
 FILTERABLE = (CATEGORY, BRAND, PRICE)
 # Stands for the attributes that are filtered on, and for those that part what is found.
 ATTRIBUTES = "attributes"
+BUILT_IN = (*FILTERABLE, ATTRIBUTES)
 _COLUMNS = {CATEGORY: "p.category_id", BRAND: "nullif(p.brand, '')", PRICE: "p.price::float8"}
 KINDS = {CATEGORY: Kind.ID, PRICE: Kind.FLOAT}  # others are texts
 

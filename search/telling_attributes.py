@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from search.product_values import BUILT_IN
 from search.statements import Ids, Kind, fetch_columns, id_array
 
 # Looked at are so many of the best products; reading them takes 2 ms.
@@ -23,7 +24,10 @@ SELECT a.key, a.value, count(*) FROM catalog_product AS p, jsonb_each_text(
 
 
 def telling_attributes(product_ids: Sequence[int] | Ids, others: Collection[str] = ()) -> list[str]:
-    """The attributes that part some products best, at most four, without `others`, which are counted anyway."""
+    """The attributes that part some products best, at most four, without `others`, which are counted anyway.
+
+    An attribute with the name of a built-in facet cannot be asked for by it.
+    """
     sample = np.array(product_ids[:SAMPLE], dtype=np.int64)
     columns = fetch_columns(
         (Kind.TEXT, Kind.TEXT, Kind.ID), _VALUES_SQL, (id_array(sample),), is_prepared=True
@@ -31,7 +35,11 @@ def telling_attributes(product_ids: Sequence[int] | Ids, others: Collection[str]
     numbers: dict[str, Counter[str]] = defaultdict(Counter)
     for name, value, number in zip(*(column.tolist() for column in columns), strict=True):
         numbers[name][value] = number
-    worth = {name: _worth(values, len(sample)) for name, values in numbers.items() if name not in others}
+    worth = {
+        name: _worth(values, len(sample))
+        for name, values in numbers.items()
+        if name not in others and name not in BUILT_IN
+    }
     telling = [name for name in sorted(worth, key=lambda name: (-worth[name], name)) if worth[name] > 0]
     return telling[:MOST]
 

@@ -320,6 +320,22 @@ def test_a_price_or_brand_is_found_by_an_index_of_the_catalogue(space: VectorSpa
         assert not any("Seq Scan on catalog" in plan or "Seq Scan on embed" in plan for plan in found), found
 
 
+def test_attributes_are_found_by_their_index_or_looked_up_on_a_walk(
+    space: VectorSpace, vector: Vector, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = Scope(attributes=(("voltage", ("18 V",)), ("colour", ("green", "blue"))))
+    found = plans(partial(nearest, space, vector, scope, 20))
+    assert any("product_attributes" in plan for plan in found)
+    assert not any(
+        "Seq Scan on catalog" in plan or "Seq Scan on embed" in plan or INDEX in plan for plan in found
+    )
+    settings.SEARCH_EXACT_ROWS = 0
+    monkeypatch.setattr(semantic, "UNEVEN_FACTOR", 0)
+    (walked,) = [plan for plan in plans(partial(nearest, space, vector, scope, 1)) if INDEX in plan]
+    assert "SubPlan" in walked
+    assert "Seq Scan" not in walked
+
+
 @pytest.mark.parametrize(
     ("few", "phrase"), [(True, "holes in"), (True, "elephant tusks"), (False, "holes in"), (False, "hammer")]
 )

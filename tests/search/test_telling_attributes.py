@@ -7,7 +7,7 @@ import pytest
 from search import browse
 from search.engine import search_products
 from search.query import Filters, SearchQuery
-from search.telling_attributes import MOST, SAMPLE, telling_attributes
+from search.telling_attributes import MOST, telling_attributes
 
 pytestmark = pytest.mark.django_db
 
@@ -53,14 +53,25 @@ def test_no_more_than_a_page_has_room_for_and_none_twice(told: Any) -> None:
     assert MOST == 4
 
 
+def test_a_built_in_facet_is_taken_for_no_attribute_of_its_name(told: Any, make_product: Any) -> None:
+    names = ("brand", "category", "price", "attributes", "colour")
+    assert told(*(dict.fromkeys(names, number % 2) for number in range(4))) == ["colour"]
+    make_product("Lamp", brand="Acme", attributes={"brand": "1", "colour": "red"})
+    filters = Filters(attributes=(("brand", ("1",)),))
+    found = search_products(SearchQuery("lamp", filters=filters, facets=("attributes", "brand"))).facets
+    assert list(found) == ["brand"]
+    assert [(value.value, value.selected) for value in found["brand"]] == [("Acme", False)]
+
+
 def test_attributes_that_are_no_object_and_blank_values_tell_nothing(told: Any) -> None:
     assert told(["red"], "red", {}, {"colour": ""}, {"colour": ""}, {"colour": None}) == []
     assert telling_attributes([]) == []
 
 
-def test_the_first_products_tell(make_product: Any) -> None:
-    first = [make_product(attributes={"near": number % 2}).pk for number in range(SAMPLE)]
-    others = [make_product(attributes={"far": number % 2}).pk for number in range(2 * SAMPLE)]
+def test_the_first_products_tell(make_product: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.telling_attributes.SAMPLE", 10)
+    first = [make_product(attributes={"near": number % 2}).pk for number in range(10)]
+    others = [make_product(attributes={"far": number % 2}).pk for number in range(20)]
     assert telling_attributes([*first, *others]) == ["near"]
 
 
