@@ -72,7 +72,6 @@ def nearest_having(
         return None
     similarities = Similarities(around.space, around.vector, product_ids)
     near = similarities.found(fetch_together(similarities.selects))
-    near = near.at(np.flatnonzero(near.cosines >= around.floor))
     near = near.at(np.lexsort((-near.product_ids, -near.cosines)))
     stays = ~np.isin(product_ids, asked.exclude)
     return {

@@ -286,6 +286,21 @@ def test_what_a_sample_says() -> None:
     assert seen.condition(seen.within_reach(0.6), "e") != NOTHING
 
 
+def test_attributes_are_never_looked_for_beside_vectors() -> None:
+    """Also where looking them up takes just as long as reading all rows of a part would."""
+    seen = Outlook(
+        categories=[[1]],
+        sizes=np.array([600.0]),
+        kept=np.array([600.0 / comparison.PRICE_COPY_FACTOR]),
+        best=np.array([0.9]),
+        sampled=np.array([0.8]),
+        weights=np.array([600.0]),
+        having=np.array([True]),
+        is_looked_up=True,
+    )
+    assert "e.attributes" not in comparison._of_parts(seen, seen.likely(1), Scope(attributes=(SHAPE,))).sql
+
+
 def test_more_is_compared_where_a_price_keeps_other_kinds_of_products(
     model: EmbeddingModel, vectors: dict[int, Vector], monkeypatch: pytest.MonkeyPatch
 ) -> None:

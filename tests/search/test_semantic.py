@@ -16,7 +16,7 @@ from search.encoding import active_model, query_vectors
 from search.lexical import keyword_candidates
 from search.neighbourhood import Neighbourhood
 from search.parsing import parse
-from search.query import Filters
+from search.query import Attributes, Filters
 from search.samples import samples_of
 from search.scope import Scope, resolve
 from search.semantic import nearest, nearest_in_each
@@ -272,6 +272,19 @@ def test_categories_that_the_query_fits_are_found_among_the_nearest_of_all(
         assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
 
 
+@pytest.mark.usefixtures("many_rows")
+@pytest.mark.parametrize("attributes", [(), (("colour", ("green", "blue")),)], ids=str)
+def test_of_what_is_near_only_categories_and_prices_are_seen(
+    space: VectorSpace, vector: Vector, settings: Any, attributes: Attributes
+) -> None:
+    scope = replace(resolve(Filters(categories=("tools",))), attributes=attributes)
+    found = nearest(space, vector, scope, 3).product_ids.tolist()
+    settings.SEARCH_EXACT_ROWS = 10_000
+    assert found == nearest(space, vector, scope, 3).product_ids.tolist()
+    having = Product.objects.with_attributes(dict(attributes)).values_list("pk", flat=True)
+    assert len(found) == 3 and set(found) <= set(having)
+
+
 def test_what_brands_have_is_compared_once(space: VectorSpace, vector: Vector) -> None:
     tools, brand = resolve(Filters(categories=("tools",))), Product.objects.exclude(brand="")[0].brand
     several = [
@@ -325,7 +338,8 @@ def test_attributes_are_found_by_their_index_or_looked_up_on_a_walk(
 ) -> None:
     scope = Scope(attributes=(("voltage", ("18 V",)), ("colour", ("green", "blue"))))
     found = plans(partial(nearest, space, vector, scope, 20))
-    assert any("product_attributes" in plan for plan in found)
+    (compared,) = [plan for plan in found if "one_embedding_per_product_and_model" in plan]
+    assert "Bitmap Index Scan on product_attributes" in compared
     assert not any(
         "Seq Scan on catalog" in plan or "Seq Scan on embed" in plan or INDEX in plan for plan in found
     )
@@ -334,6 +348,21 @@ def test_attributes_are_found_by_their_index_or_looked_up_on_a_walk(
     (walked,) = [plan for plan in plans(partial(nearest, space, vector, scope, 1)) if INDEX in plan]
     assert "SubPlan" in walked
     assert "Seq Scan" not in walked
+
+
+def test_the_index_on_attributes_may_be_read_as_it_can_be(
+    space: VectorSpace, vector: Vector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a bitmap, which elsewhere takes longer than the order of an index."""
+    fetch, settings_sent = comparison.fetch_columns, []
+    monkeypatch.setattr(
+        comparison,
+        "fetch_columns",
+        lambda *args, **kwargs: settings_sent.append(args[3]) or fetch(*args, **kwargs),
+    )
+    for scope in (Scope(attributes=(("colour", ("green",)),)), resolve(Filters(categories=("kitchen",)))):
+        assert len(nearest(space, vector, scope, 5))
+    assert ["enable_bitmapscan" in sent for sent in settings_sent] == [False, True]
 
 
 @pytest.mark.parametrize(

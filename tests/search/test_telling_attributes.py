@@ -58,6 +58,7 @@ def test_a_built_in_facet_is_taken_for_no_attribute_of_its_name(told: Any, make_
     assert told(*(dict.fromkeys(names, number % 2) for number in range(4))) == ["colour"]
     make_product("Lamp", brand="Acme", attributes={"brand": "1", "colour": "red"})
     filters = Filters(attributes=(("brand", ("1",)),))
+    assert search_products(SearchQuery("lamp", filters=filters, facets=("attributes",))).facets == {}
     found = search_products(SearchQuery("lamp", filters=filters, facets=("attributes", "brand"))).facets
     assert list(found) == ["brand"]
     assert [(value.value, value.selected) for value in found["brand"]] == [("Acme", False)]
