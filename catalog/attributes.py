@@ -1,11 +1,14 @@
 """Products by the values of their attributes, said so that an index answers it (`product_attributes`).
 
 A value is meant by its text, as it is shown: `18` is the text "18" and the number 18, `true` the text and the flag.
+For copies beside something else each attribute with its value is one number (`attribute_hash`), 64 bits of a SHA-256:
+among a million different ones, that any two are the same is less likely than 1 : 30,000,000.
 """
 
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from django.db import models
@@ -13,9 +16,28 @@ from django.db import models
 # Values by name, any of which may be the one, for all names.
 AttributeValues = Mapping[str, Sequence[str]]
 
+# The hashes of all of a product's attributes; how long the name is tells it from the value.
+HASHES_FUNCTION_SQL = """
+CREATE OR REPLACE FUNCTION public.catalog_attribute_hashes(attributes jsonb) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    -- The same numbers as `attribute_hash`.
+    SELECT coalesce(array_agg(('x' || encode(substr(sha256(convert_to(
+        length(a.key)::text || ':' || a.key || (a.value #>> '{}'), 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint), '{}')
+    FROM jsonb_each(CASE jsonb_typeof(attributes) WHEN 'object' THEN attributes ELSE '{}' END) AS a(key, value)
+    WHERE jsonb_typeof(a.value) IN ('string', 'number', 'boolean')
+$$;
+"""
+DROP_HASHES_FUNCTION_SQL = "DROP FUNCTION IF EXISTS public.catalog_attribute_hashes(jsonb);"
+
 # How jsonb writes a number. To paths 18 and 18.0 are the same one, but as texts these are two.
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?", re.ASCII)
 _FLAGS = frozenset({"true", "false"})
+
+
+def attribute_hash(name: str, value: str) -> int:
+    """The number (64 bits, signed) that stands for a product's having a value of an attribute."""
+    digest = sha256(f"{len(name)}:{name}{value}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def attribute_condition(column: str, wanted: AttributeValues) -> tuple[str, list[Any]]:

@@ -28,7 +28,8 @@ _GAPS = ("missing", "pending", "stale", "processing", "failed")
 # LEFT JOIN.
 _INSERT_SQL = """
 WITH wanting AS (
-    SELECT p.id, {digest} AS digest, p.category_id, p.price, p.is_active, p.brand
+    SELECT p.id, {digest} AS digest, p.category_id, p.price, p.is_active, p.brand,
+        public.catalog_attribute_hashes(p.attributes) AS attribute_hashes
     FROM catalog_product AS p {category}
     JOIN embeddings_embeddingmodel AS m ON m.id = %s
     WHERE p.id > %s AND p.id <= %s AND {condition} AND NOT EXISTS (
@@ -37,19 +38,21 @@ WITH wanting AS (
     FOR SHARE OF {locked} SKIP LOCKED
 )
 INSERT INTO embeddings_productembedding
-    (product_id, model_id, wanted_digest, category_id, price, is_active, brand, priority)
-SELECT id, %s, digest, category_id, price, is_active, brand, 1 FROM wanting
+    (product_id, model_id, wanted_digest, category_id, price, is_active, brand, attribute_hashes, priority)
+SELECT id, %s, digest, category_id, price, is_active, brand, attribute_hashes, 1 FROM wanting
 ON CONFLICT DO NOTHING
 """
 
 _WRONG_SQL = """
     (e.wanted_digest <> {digest} OR e.is_active <> p.is_active OR e.brand <> p.brand
-        OR e.category_id IS DISTINCT FROM p.category_id OR e.price IS DISTINCT FROM p.price)
+        OR e.category_id IS DISTINCT FROM p.category_id OR e.price IS DISTINCT FROM p.price
+        OR e.attribute_hashes <> public.catalog_attribute_hashes(p.attributes))
 """
 
 _MEND_SQL = """
 WITH wrong AS (
-    SELECT e.id, {digest} AS digest, p.category_id, p.price, p.is_active, p.brand
+    SELECT e.id, {digest} AS digest, p.category_id, p.price, p.is_active, p.brand,
+        public.catalog_attribute_hashes(p.attributes) AS attribute_hashes
     FROM embeddings_productembedding AS e
     JOIN catalog_product AS p ON p.id = e.product_id {category}
     JOIN embeddings_embeddingmodel AS m ON m.id = e.model_id
@@ -58,8 +61,8 @@ WITH wrong AS (
 )
 UPDATE embeddings_productembedding AS e
 SET wanted_digest = w.digest, category_id = w.category_id, price = w.price, is_active = w.is_active,
-    brand = w.brand, attempts = 0, last_error = '', lease_until = NULL, priority = 1,
-    next_attempt_at = statement_timestamp(), wanted_at = statement_timestamp()
+    brand = w.brand, attribute_hashes = w.attribute_hashes, attempts = 0, last_error = '', lease_until = NULL,
+    priority = 1, next_attempt_at = statement_timestamp(), wanted_at = statement_timestamp()
 FROM wrong AS w WHERE w.id = e.id
 """
 

@@ -1,7 +1,8 @@
 """Vectors, and the models that make them."""
 
 from django.conf import settings
-from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Case, F, Q, When
 from django.db.models.functions import Cast, Now
@@ -162,8 +163,8 @@ class ProductEmbedding(models.Model):
     """The vector of one product under one model, and what is known of its making.
 
     It is a side table so that a change of price never touches the HNSW graph. Triggers write `wanted_digest`
-    and the copies of the columns that filters need (`category`, `price`, `is_active`, `brand`); the pipeline writes
-    the rest.
+    and the copies of the columns that filters need (`category`, `price`, `is_active`, `brand`, and of the attributes
+    their hashes); the pipeline writes the rest.
     """
 
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="embeddings", db_index=False)
@@ -198,6 +199,8 @@ class ProductEmbedding(models.Model):
     price = models.DecimalField(max_digits=12, decimal_places=2, null=True, editable=False)
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
     brand = models.CharField(max_length=120, blank=True, default="", db_default="", editable=False)
+    # What `catalog.attributes.attribute_hash` makes of each attribute and its value.
+    attribute_hashes = ArrayField(models.BigIntegerField(), default=list, db_default=[], editable=False)
 
     objects = ProductEmbeddingQuerySet.as_manager()
 
@@ -230,6 +233,13 @@ class ProductEmbedding(models.Model):
             models.Index(
                 fields=["model", "brand"],
                 name="embedding_brand",
+                condition=Q(is_active=True, vector__isnull=False),
+            ),
+            # The same for attributes, of whatever model.
+            GinIndex(
+                fields=["attribute_hashes"],
+                name="embedding_attributes",
+                fastupdate=False,
                 condition=Q(is_active=True, vector__isnull=False),
             ),
             models.Index(fields=["model", "category"], name="embedding_category"),

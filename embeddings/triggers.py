@@ -13,7 +13,7 @@ from django.db import models
 # Fields whose change changes the text that is embedded.
 TEXT_FIELDS = ("name", "brand", "short_description", "description", "attributes", "category")
 # Columns that are copied beside the vector, for filters.
-COPIED_FIELDS = ("category", "price", "is_active", "brand")
+COPIED_FIELDS = ("category", "price", "is_active", "brand", "attributes")
 
 # A transaction that writes in bulk sets this (see `catalog.importer`); its rows wait behind live edits.
 PRIORITY_SETTING = "nearshelf.priority"
@@ -48,9 +48,17 @@ $$;
 COPY_FUNCTION_SQL = """
 CREATE OR REPLACE FUNCTION public.embeddings_copy_filter_columns() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE public.embeddings_productembedding
-    SET category_id = NEW.category_id, price = NEW.price, is_active = NEW.is_active, brand = NEW.brand
-    WHERE product_id = NEW.id;
+    -- Not together: where nothing but a price moves, no index is touched, and no hash is made.
+    IF NEW.attributes IS DISTINCT FROM OLD.attributes THEN
+        UPDATE public.embeddings_productembedding
+        SET attribute_hashes = public.catalog_attribute_hashes(NEW.attributes), category_id = NEW.category_id,
+            price = NEW.price, is_active = NEW.is_active, brand = NEW.brand
+        WHERE product_id = NEW.id;
+    ELSE
+        UPDATE public.embeddings_productembedding
+        SET category_id = NEW.category_id, price = NEW.price, is_active = NEW.is_active, brand = NEW.brand
+        WHERE product_id = NEW.id;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -113,9 +121,9 @@ ON_PRODUCT = [
         func=f"""
             {_CATEGORY_NAME}
             INSERT INTO embeddings_productembedding
-                (product_id, model_id, wanted_digest, category_id, price, is_active, brand, priority)
-            SELECT NEW.id, m.id, {digest_sql("m", "NEW", "category_name")},
-                NEW.category_id, NEW.price, NEW.is_active, NEW.brand, {_PRIORITY}
+                (product_id, model_id, wanted_digest, category_id, price, is_active, brand, attribute_hashes, priority)
+            SELECT NEW.id, m.id, {digest_sql("m", "NEW", "category_name")}, NEW.category_id, NEW.price,
+                NEW.is_active, NEW.brand, public.catalog_attribute_hashes(NEW.attributes), {_PRIORITY}
             FROM embeddings_embeddingmodel AS m WHERE m.state IN ('active', 'building')
             ON CONFLICT DO NOTHING;
             RETURN NULL;

@@ -2,9 +2,19 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial, reduce
 from operator import add
 
+from search.effort import (
+    are_many_of,
+    effort,
+    effort_of_indexed,
+    effort_of_parting,
+    effort_of_products,
+    effort_of_rows,
+    looks_at_copies,
+)
 from search.neighbourhood import Neighbourhood
 from search.outlook import Outlook
 from search.scope import NOTHING, Condition, Scope
@@ -13,12 +23,6 @@ from search.side_by_side import may_have_help, side_by_side
 from search.statements import Flags, fetch_columns
 from search.vectors import NOBODY_PRICED, PRICED_COLUMNS, Neighbours, PricedNeighbours, as_neighbours
 
-# A row's own copy of the price is looked at where the price keeps at least one of so many rows of the categories.
-PRICE_COPY_FACTOR = 6
-# So much longer it takes to look up a product by its id than to read one after the other of a brand.
-LOOKING_UP = 3
-# As many rows it takes to find out which parts can hold the nearest.
-PARTING = 8_000
 # Rows of categories are compared once for several ranges of prices where so many hold enough of each: the nearest have
 # other prices than the rest. With 1.25 times as many, a quarter of the comparisons had to be made again.
 PRICED_SURPLUS = 2.0
@@ -29,8 +33,9 @@ ROWS_OF_A_SHARE = 4_000
 IDS_TOGETHER = 64
 
 # Other processes would take longer to start than these rows take to compare.
-ATTRIBUTE_SETTINGS = {"jit": "off", "max_parallel_workers_per_gather": 0, "enable_seqscan": "off"}
-EXACT_SETTINGS = {**ATTRIBUTE_SETTINGS, "enable_bitmapscan": "off"}
+INDEXED_SETTINGS = {"jit": "off", "max_parallel_workers_per_gather": 0, "enable_seqscan": "off"}
+# The index of attributes is read by a bitmap alone. All others need none.
+EXACT_SETTINGS = {**INDEXED_SETTINGS, "enable_bitmapscan": "off"}
 
 
 def compare_all(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> Neighbours:
@@ -40,19 +45,33 @@ def compare_all(around: Neighbourhood, scope: Scope, other: Condition, limit: in
     for rows of a brand. For prices alone, brands within categories, and prices that keep next to nothing of a category,
     products are found through the catalogue's indexes, which takes two to four microseconds for each that is kept:
     their ids go into one array, in whose order the index on vectors is read once, where a join would look each one up.
+    What has an attribute is found by an index of its own, which takes one to one and a half.
     """
-    if looks_at_copies(scope) or _is_in_few_parts(around, scope, limit):
-        return _by_parts(around, scope, other, limit).neighbours
-    return _by_products(around, scope, other, limit).neighbours
+    if not looks_at_copies(scope):
+        is_in_few = _is_in_few_parts(around, scope, limit, effort_of_products(scope))
+        way = _by_parts if is_in_few else _by_products
+    elif scope.category_ids is None and scope.attributes:
+        is_in_few = _is_in_few_parts(around, scope, limit, effort_of_rows(scope))
+        way = _by_parts if is_in_few else _by_rows
+    else:
+        way = _by_parts
+    return way(around, scope, other, limit).neighbours
 
 
-def _is_in_few_parts(around: Neighbourhood, scope: Scope, limit: int) -> bool:
-    """Whether it takes less to compare what is kept of likely parts than to look up all that is kept."""
+def _is_in_few_parts(around: Neighbourhood, scope: Scope, limit: int, effort_of_all: float) -> bool:
+    """Whether it takes less to compare what is kept of likely parts than all that is kept."""
     if (outlook := around.outlook(scope)) is None:
         return False
     likely = outlook.likely(limit) & outlook.within_reach(around.floor)
-    looking_up = PRICE_COPY_FACTOR if outlook.is_looked_up else LOOKING_UP
-    return effort_of_parting(outlook, likely) <= looking_up * (rows_kept(scope, NOTHING) or 0)
+    return effort_of_parting(outlook, likely) <= effort_of_all
+
+
+def _by_rows(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:
+    """Compare what a scope keeps of the rows of its attributes, brands or categories."""
+    is_indexed = bool(scope.attributes) and (
+        scope.category_ids is None or effort_of_indexed(scope) < categories_hold(scope)
+    )
+    return _exact(around, scope.row_condition() & other, limit, is_indexed=is_indexed)
 
 
 def _by_products(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:
@@ -69,29 +88,11 @@ def _looked_up(scope: Scope, share: int, number: int) -> Condition:
 
     What they say of active products is the values of categories and brands together, or the price alone of all.
     """
-    chosen = scope.condition("b", with_active=scope.category_ids is not None or bool(scope.brands))
+    found = replace(scope, attributes=())
+    chosen = found.condition("b", with_active=found.category_ids is not None or bool(found.brands))
     if number > 1:  # products with close ids lie next to each other
         chosen &= Condition("mod(b.id / %s, %s) = %s", (IDS_TOGETHER, number, share))
-    return _with_ids_of(chosen)
-
-
-def looks_at_copies(scope: Scope) -> bool:
-    """Whether the rows of the brands or categories asked for are looked through for what else is asked for."""
-    if scope.attributes:
-        return False
-    if scope.without("category").is_open:
-        return True
-    if scope.brands:
-        return scope.category_ids is None and _are_many_of_brands(scope.brands, [scope])
-    if scope.category_ids is None:
-        return False
-    return PRICE_COPY_FACTOR * (rows_kept(scope, NOTHING) or 0) >= categories_hold(scope)
-
-
-def _are_many_of_brands(brands: Sequence[str], scopes: Sequence[Scope]) -> bool:
-    """Whether looking up what scopes keep of some brands takes longer than reading all that these have."""
-    kept = sum(rows_kept(scope, NOTHING) or 0 for scope in scopes)
-    return LOOKING_UP * kept >= (rows_kept(Scope(brands=tuple(brands)), NOTHING) or 0)
+    return _with_ids_of(chosen) & scope.hash_condition()
 
 
 def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:
@@ -101,13 +102,15 @@ def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int)
     all, too. What can hold nothing that is near enough counts as compared.
     """
     if (outlook := around.outlook(scope)) is None:
-        return _exact(around, scope.condition("e") & other, limit)
+        return _by_rows(around, scope, other, limit)
     rest = scope.without("category")
     near_enough = outlook.within_reach(around.floor)
     compared = outlook.likely(limit) & near_enough
     shares = _shares(around, outlook, compared, rest, other, limit)
     if scope.category_ids is None:
-        shares.append(partial(_exact, around, _uncategorised(rest) & other, limit))
+        uncategorised = Condition("e.category_id IS NULL") & rest.row_condition()
+        is_indexed = bool(rest.attributes)
+        shares.append(partial(_exact, around, uncategorised & other, limit, is_indexed=is_indexed))
     nearest_of_all, *likely = side_by_side([around.nearest_of_all, *shares])
     holding = outlook.holding(nearest_of_all.neighbours.category_ids.tolist())
     compared |= ~(near_enough | holding)
@@ -119,13 +122,6 @@ def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int)
         nearer = outlook.within_reach(float(found.neighbours.cosines[limit - 1]))
         found += _new(around, outlook, nearer | holding, compared, rest, other, limit)
     return found.first(limit)
-
-
-def _uncategorised(rest: Scope) -> Condition:
-    """Rows `e` without a category within a scope."""
-    if rest.attributes:
-        return _with_ids_of(Condition("b.category_id IS NULL") & rest.condition("b"))
-    return Condition("e.category_id IS NULL") & rest.condition("e")
 
 
 def _new(
@@ -150,30 +146,17 @@ def _shares(
     if not parts.any():
         return []
     number = 1 + int(effort(outlook, parts) / ROWS_OF_A_SHARE) if may_have_help() else 1
-    if outlook.is_looked_up:
-        number = min(number, 2)  # each reads the index on attributes anew
+    is_indexed = outlook.indexed is not None and effort(outlook, parts) < outlook.rows_in(parts)
+    if is_indexed:
+        number = min(number, 2)  # each reads the index of attributes anew
     conditions = [_of_parts(outlook, share, rest) & other for share in outlook.shares(parts, number)]
-    return [partial(_exact, around, where, limit) for where in conditions]
-
-
-def effort(outlook: Outlook, parts: Flags) -> float:
-    """As how many rows of categories it takes to compare what is asked for in some parts.
-
-    Prices are looked at in these rows, or they are looked up as attributes are.
-    """
-    looked_up = PRICE_COPY_FACTOR * outlook.kept_in(parts)
-    return looked_up if outlook.is_looked_up else min(outlook.rows_in(parts), looked_up)
-
-
-def effort_of_parting(outlook: Outlook, parts: Flags) -> float:
-    """The same where which parts these are is found out of the whole catalogue."""
-    return PARTING + effort(outlook, parts)
+    return [partial(_exact, around, where, limit, is_indexed=is_indexed) for where in conditions]
 
 
 def _of_parts(outlook: Outlook, parts: Flags, rest: Scope) -> Condition:
     """What is in some parts and in a scope of their categories, looked up where the scope keeps next to nothing."""
-    if not outlook.is_looked_up and effort(outlook, parts) == outlook.rows_in(parts):
-        return outlook.condition(parts, "e") & rest.condition("e")
+    if outlook.indexed is not None or effort(outlook, parts) == outlook.rows_in(parts):
+        return outlook.condition(parts, "e") & rest.row_condition()
     return _with_ids_of(outlook.condition(parts, "b") & rest.condition("b"))
 
 
@@ -185,12 +168,14 @@ def _with_ids_of(products: Condition) -> Condition:
     )
 
 
-def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbours:
+def _exact(
+    around: Neighbourhood, where: Condition, limit: int, *, is_indexed: bool = False
+) -> PricedNeighbours:
     """Compare all rows `e` that satisfy a condition, and put them in order.
 
     Of each row only the vector and what the condition asks for are read; the other columns, which lie behind the
     vector, are those of the rows found. Without the cast of `VectorSpace.distance` no HNSW index can be meant, and a
-    seventh of the time is saved.
+    seventh of the time is saved. What `is_indexed` is found by the index of attributes.
     """
     near = where & around.near_enough
     *columns, prices = fetch_columns(
@@ -200,13 +185,13 @@ def _exact(around: Neighbourhood, where: Condition, limit: int) -> PricedNeighbo
         f" FROM {around.space.table} AND {near.sql} ORDER BY distance LIMIT %s) AS found"
         " JOIN embeddings_productembedding AS e ON e.ctid = found.place ORDER BY found.distance, e.product_id DESC",
         (around.literal, *near.params, limit),
-        ATTRIBUTE_SETTINGS if where.asks_for_attributes else EXACT_SETTINGS,
-        is_prepared=not where.looks_up,
+        INDEXED_SETTINGS if is_indexed else EXACT_SETTINGS,
+        is_prepared=not (where.looks_up or is_indexed),
     )
     return PricedNeighbours(as_neighbours(*columns), prices)
 
 
-def _every(around: Neighbourhood, where: Condition) -> PricedNeighbours:
+def _every(around: Neighbourhood, where: Condition, *, is_indexed: bool) -> PricedNeighbours:
     """Compare all rows `e` that satisfy a condition, which are few: all of them, nearest first."""
     near = where & around.near_enough
     *columns, prices = fetch_columns(
@@ -214,22 +199,17 @@ def _every(around: Neighbourhood, where: Condition) -> PricedNeighbours:
         "SELECT e.product_id, e.vector <=> %s::halfvec, e.category_id, e.price::float8"
         f" FROM {around.space.table} AND {near.sql}",
         (around.literal, *near.params),
-        EXACT_SETTINGS,
+        INDEXED_SETTINGS if is_indexed else EXACT_SETTINGS,
     )
     return NOBODY_PRICED + PricedNeighbours(as_neighbours(*columns), prices)
 
 
 def in_common(scope: Scope) -> Scope | None:
-    """What is compared once for all scopes that have it in common: brands, or categories.
-
-    Nothing where attributes are looked up.
-    """
-    if scope.attributes:
-        return None
+    """What is compared once for all scopes that have it in common: brands, or categories, with the same attributes."""
     if scope.brands:
-        return Scope(brands=scope.brands)
+        return Scope(brands=scope.brands, attributes=scope.attributes)
     if scope.category_ids is not None and looks_at_copies(scope):
-        return Scope(category_ids=scope.category_ids)
+        return Scope(category_ids=scope.category_ids, attributes=scope.attributes)
     return None
 
 
@@ -249,11 +229,11 @@ def _of_brands(
 
     So all of them are, unless they are many, or something is looked up for each that is compared.
     """
-    if other.looks_up or not _are_many_of_brands(brands.brands, scopes):
+    if other.looks_up or not are_many_of(brands, scopes):
         return {}
     if (rows_kept(brands, NOTHING) or 0) > exact_rows(brands, limit):
         return {}
-    near = _every(around, brands.condition("e") & other)
+    near = _every(around, brands.row_condition() & other, is_indexed=bool(brands.attributes))
     return {scope: near.within(scope).first(limit) for scope in scopes}
 
 
@@ -265,7 +245,10 @@ def _of_categories(
     So many are taken of the categories that enough of them are likely to have the price asked for. Scopes of which
     that does not tell the nearest `limit` are left out.
     """
-    inside, fewest = categories_hold(categories), min(rows_kept(scope, NOTHING) or 0 for scope in scopes)
+    inside, fewest = (
+        rows_kept(categories, NOTHING) or 0,
+        min(rows_kept(scope, NOTHING) or 0 for scope in scopes),
+    )
     taken = math.ceil(limit * max(1.0, PRICED_SURPLUS * inside / max(1, fewest)))
     if taken > MOST_PRICED:
         return {}

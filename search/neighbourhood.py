@@ -59,8 +59,7 @@ class Neighbourhood:
         """
         if scope.brands:
             return None
-        are_copies_read = scope.category_ids is not None and not scope.attributes
-        rows = categories_hold(scope) if are_copies_read else LOOKED_UP * _kept(scope)
+        rows = categories_hold(scope) if scope.category_ids is not None else LOOKED_UP * _kept(scope)
         if rows <= exact_rows(scope):
             return None
         if scope not in self._outlooks:
@@ -78,18 +77,9 @@ class Neighbourhood:
         """
         first = max(LEAST_TO_TELL, int(FIRST_TO_TELL * len(found)))
         limit = found.cosines[min(first, len(found)) - 1] + ALIKE if len(found) else -1.0
-        nearer = self._samples.nearer(self.vector, self._about, limit)
-        if not len(nearer):
-            return 0
+        nearer = self._samples.nearer(self.vector, self._about, limit, scope)
         known = {*found.product_ids.tolist(), *exclude}
-        having = self._samples.having(scope.attributes)
-        passed_by = [
-            pk
-            for pk in nearer.within(scope).product_ids.tolist()
-            if pk not in known
-            and (not scope.brands or self._samples.brand_of[pk] in scope.brands)
-            and (having is None or pk in having)
-        ]
+        passed_by = [pk for pk in nearer.product_ids.tolist() if pk not in known]
         return len(passed_by) if not constraint.sql else _number_of(passed_by, constraint)
 
     @cached_property

@@ -21,7 +21,7 @@ class Outlook:
     sampled: Floats  # cosines of all samples,
     weights: Floats  # how many products each of them stands for,
     having: Flags  # and which have what is asked for
-    is_looked_up: bool = False  # attributes are asked for, which rows of vectors do not have
+    indexed: float | None = None  # how many rows the index of attributes finds, if any are asked for
     known: tuple[int, ...] | None = None  # where all categories are asked for, those that samples have met
 
     def likely(self, limit: int) -> Flags:

@@ -8,19 +8,17 @@ difference of the two, and a margin, for products of a shop are not so well beha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from threading import Lock
 
 import numpy as np
 
 from search.fusion import places
 from search.kept import Kept
 from search.outlook import Outlook
-from search.query import Attributes
 from search.scope import Scope
-from search.statements import GIN_SETTINGS, Array, Flags, Floats, Ids, Kind, fetch, fetch_columns, id_array
-from search.vectors import Neighbours, PricedNeighbours, Vector, VectorSpace, as_vectors, has_price
+from search.statements import Array, Flags, Floats, Ids, Kind, fetch, fetch_columns
+from search.vectors import Neighbours, Vector, VectorSpace, as_vectors, has_price, is_in_categories
 
 # Parts are cut so that each holds so many products, and that there are no more of them.
 PRODUCTS_OF_A_PART = 250
@@ -40,8 +38,6 @@ PAGES_READ = 12_500
 ROWS_READ = MOST_PARTS * SAMPLE_OF_A_PART
 # Categories change their character slowly, and those that are new are always compared.
 SAMPLES_LAST_S = 600.0
-# Of so many filters on attributes it is kept which samples have them, 60 kB each: to look it up takes 10 to 40 ms.
-MOST_FILTERS = 100
 
 _SIZE_SQL = (
     "SELECT greatest(relpages, 1), greatest(reltuples, 1) FROM pg_class"
@@ -61,11 +57,11 @@ class Samples:
     category_ids: Ids  # (n,)
     vectors: Vector  # (n, d), of unit length
     prices: Floats  # (n,), NaN: none
-    brand_of: dict[int, str]  # by product id
+    brands: Array  # (n,) of texts
+    hashes: Ids  # (h,) of attributes, in order
+    hashed: Ids  # (h,), which sample each is of
     directions: Vector  # (d, k): those in which the vectors differ most
     short: Vector  # (n, k), the vectors in these
-    _having: dict[Attributes, tuple[Flags, frozenset[int]]] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
 
     def outlook(self, vector: Vector, scope: Scope) -> Outlook:
         """What can be expected of the products in a scope's categories that have the price and attributes asked for.
@@ -84,7 +80,7 @@ class Samples:
             sampled=sampled,
             weights=weights,
             having=having,
-            is_looked_up=bool(scope.attributes),
+            indexed=self._number_having(scope) if scope.attributes else None,
             known=tuple(self.part_of) if is_open else None,
         )
 
@@ -92,50 +88,49 @@ class Samples:
         """How near the samples are to a vector, about, (n,): in the few directions in which they differ most."""
         return np.vecdot(self.short, _unit(vector) @ self.directions)
 
-    def nearer(self, vector: Vector, about: Floats, cosine: float) -> PricedNeighbours:
-        """The samples that are nearer than this, in no order; where they are many, those that are `about` nearest."""
+    def nearer(self, vector: Vector, about: Floats, cosine: float, scope: Scope) -> Neighbours:
+        """The samples within a scope that are nearer than this, in no order.
+
+        Where those within any scope are many, of those that are `about` nearest.
+        """
         at = np.flatnonzero(about > cosine - DIFFERENCE)
         if len(at) > MOST_NEARER:
             at = at[np.argpartition(-about[at], MOST_NEARER)[:MOST_NEARER]]
         cosines = np.vecdot(self.vectors[at], _unit(vector)).astype(np.float64)
         is_nearer = cosines > cosine
         at = at[is_nearer]
-        return PricedNeighbours(
-            Neighbours(self.product_ids[at], cosines[is_nearer], self.category_ids[at]), self.prices[at]
-        )
+        near = Neighbours(self.product_ids[at], cosines[is_nearer], self.category_ids[at])
+        inside = is_in_categories(near, scope) & self._have(scope)[at]
+        if scope.brands:
+            inside &= np.isin(self.brands[at], scope.brands)
+        return near.at(np.flatnonzero(inside))
 
-    def having(self, attributes: Attributes) -> frozenset[int] | None:
-        """The ids of the samples that have some attributes; None where none are asked for."""
-        return self._looked_up(attributes)[1] if attributes else None
+    def _have(self, scope: Scope) -> Flags:
+        """Which samples have the price and the attributes asked for."""
+        found = has_price(self.prices, scope)
+        for hashes in scope.attribute_hashes:
+            found &= self._have_any(hashes)
+        return found
 
-    def _have(self, scope: Scope, rows: slice) -> Flags:
-        """Which of some samples have the price and the attributes asked for."""
-        found = has_price(self.prices[rows], scope)
-        return found & self._looked_up(scope.attributes)[0][rows] if scope.attributes else found
+    def _number_having(self, scope: Scope) -> float:
+        """How many products have the attributes asked for, about."""
+        counts = np.diff(self.starts)
+        having = self._have(Scope(attributes=scope.attributes))
+        return float(np.repeat(self.sizes / counts, counts)[having].sum())
 
-    def _looked_up(self, attributes: Attributes) -> tuple[Flags, frozenset[int]]:
-        """Which samples have some attributes, and their ids; looked up once."""
-        if (known := self._having.get(attributes)) is not None:
-            return known
-        where = Scope(attributes=attributes).attribute_condition("p")
-        (ids,) = fetch_columns(
-            (Kind.ID,),
-            f"SELECT p.id FROM catalog_product AS p WHERE p.id = ANY(%s::bigint[]) AND {where.sql}",
-            (id_array(self.product_ids), *where.params),
-            GIN_SETTINGS,
-        )
-        found = np.isin(self.product_ids, ids), frozenset(ids.tolist())
-        with self._lock:
-            if len(self._having) >= MOST_FILTERS:
-                del self._having[next(iter(self._having))]
-            self._having[attributes] = found
+    def _have_any(self, hashes: Sequence[int]) -> Flags:
+        """Which samples have an attribute of any of these hashes."""
+        found = np.zeros(len(self.product_ids), dtype=np.bool_)
+        begins, ends = (np.searchsorted(self.hashes, hashes, side) for side in ("left", "right"))
+        for begin, end in zip(begins, ends, strict=True):
+            found[self.hashed[begin:end]] = True
         return found
 
     def is_uneven(self, scope: Scope) -> bool:
         """Whether most of what is asked for lies where at least twice the usual share of products is such."""
         if not len(self.sizes):
             return False
-        seen = np.add.reduceat(self._have(scope, slice(None)), self.starts[:-1], dtype=np.int64)
+        seen = np.add.reduceat(self._have(scope), self.starts[:-1], dtype=np.int64)
         shares = seen / np.diff(self.starts)
         holding = shares * self.sizes
         is_dense = shares * self.sizes.sum() >= 2 * holding.sum()
@@ -165,7 +160,7 @@ class Samples:
         cosines = np.vecdot(self.vectors[rows], _unit(vector)).astype(np.float64)
         means = np.add.reduceat(cosines, begins) / counts
         deviations = np.sqrt(np.maximum(np.add.reduceat(cosines * cosines, begins) / counts - means**2, 0.0))
-        having = self._have(scope, rows)
+        having = self._have(scope)[rows]
         weights = self.sizes[around] / counts
         seen = np.add.reduceat(having, begins, dtype=np.int64)
         numbers = np.maximum(MOST_UNSEEN, seen) * weights
@@ -213,47 +208,80 @@ def _read(space: VectorSpace) -> Samples:
     ((pages, rows),) = fetch(_SIZE_SQL)
     pages_read = min(1.0, PAGES_READ / pages)
     every = max(1, round(pages_read * rows / ROWS_READ))
-    product_ids, category_ids, prices, brands, halves = fetch_columns(
-        (Kind.ID, Kind.ID, Kind.FLOAT, Kind.TEXT, Kind.HALVES),
-        f"SELECT e.product_id, e.category_id, e.price::float8, e.brand, e.vector::halfvec({space.dimensions})"
+    product_ids, category_ids, prices, brands, halves, numbers, hashes = fetch_columns(
+        (Kind.ID, Kind.ID, Kind.FLOAT, Kind.TEXT, Kind.HALVES, Kind.ID, Kind.IDS),
+        f"SELECT e.product_id, e.category_id, e.price::float8, e.brand, e.vector::halfvec({space.dimensions}),"
+        " cardinality(e.attribute_hashes), e.attribute_hashes"
         f" FROM embeddings_productembedding AS e TABLESAMPLE SYSTEM ({100 * pages_read:.4f}) REPEATABLE (0)"
         f" WHERE e.model_id = {space.model_id} AND e.vector IS NOT NULL AND e.is_active"
         " AND mod(hashtid(e.ctid), %s) = 0",
         (every,),
     )
-    vectors = as_vectors(halves, space.dimensions)
-    return _cut(product_ids, category_ids, prices, brands, vectors, every / pages_read)
+    read = _Read(
+        product_ids=product_ids,
+        category_ids=category_ids,
+        prices=prices,
+        brands=brands,
+        vectors=as_vectors(halves, space.dimensions),
+        hashes=hashes,
+        hashed=np.repeat(np.arange(len(product_ids)), numbers),
+    )
+    return _cut(read, every / pages_read)
 
 
-def _cut(
-    product_ids: Ids, category_ids: Ids, prices: Floats, brands: Array, vectors: Vector, stands_for: float
-) -> Samples:
+@dataclass(frozen=True)
+class _Read:
+    """What was read of n rows, parallel, and of the h attributes that they have together."""
+
+    product_ids: Ids
+    category_ids: Ids
+    prices: Floats
+    brands: Array
+    vectors: Vector
+    hashes: Ids
+    hashed: Ids  # which row each is of
+
+
+def _cut(read: _Read, stands_for: float) -> Samples:
     """Cut the tree into parts. Each row read stands for so many of the catalogue."""
     tree = np.array([pk for (pk,) in fetch(_TREE_SQL)], dtype=np.int64)
-    at = places(category_ids, tree)
+    at = places(read.category_ids, tree)
     rows = np.flatnonzero(at >= 0)
-    read = np.bincount(at[rows], minlength=len(tree))
+    of_each = np.bincount(at[rows], minlength=len(tree))
     of_a_part = max(PRODUCTS_OF_A_PART, stands_for * len(rows) / MOST_PARTS) / stands_for
     # By where a category's middle comes to lie, so that a big one has a part of its own.
-    of_category = ((np.cumsum(read) - read / 2) // of_a_part).astype(np.int64)
+    of_category = ((np.cumsum(of_each) - of_each / 2) // of_a_part).astype(np.int64)
     numbers, of_row = np.unique(of_category[at[rows]], return_inverse=True)
     chosen = [_spread(rows[of_row == part]) for part in range(len(numbers))]
     sample = np.concatenate([np.empty(0, dtype=np.int64), *chosen])
-    lengths = np.linalg.norm(vectors[sample], axis=1, keepdims=True)
-    units = vectors[sample] / np.maximum(lengths, 1e-12)
+    lengths = np.linalg.norm(read.vectors[sample], axis=1, keepdims=True)
+    units = read.vectors[sample] / np.maximum(lengths, 1e-12)
     directions = np.ascontiguousarray(np.linalg.eigh(units.T @ units)[1][:, -DIRECTIONS:])
+    hashes, hashed = _hashes_of(read, sample)
     return Samples(
-        part_of=dict(zip(category_ids[rows].tolist(), of_row.tolist(), strict=True)),
+        part_of=dict(zip(read.category_ids[rows].tolist(), of_row.tolist(), strict=True)),
         sizes=stands_for * np.bincount(of_row, minlength=len(numbers)).astype(np.float64),
         starts=np.cumsum([0, *map(len, chosen)]),
-        product_ids=product_ids[sample],
-        category_ids=category_ids[sample],
+        product_ids=read.product_ids[sample],
+        category_ids=read.category_ids[sample],
         vectors=units,
-        prices=prices[sample],
-        brand_of=dict(zip(product_ids[sample].tolist(), brands[sample].tolist(), strict=True)),
+        prices=read.prices[sample],
+        brands=read.brands[sample],
+        hashes=hashes,
+        hashed=hashed,
         directions=directions,
         short=units @ directions,
     )
+
+
+def _hashes_of(read: _Read, sample: Ids) -> tuple[Ids, Ids]:
+    """The hashes of the attributes of some rows, in order, and which of these rows each is of."""
+    place_of = np.full(len(read.product_ids), -1)
+    place_of[sample] = np.arange(len(sample))
+    hashed = place_of[read.hashed]
+    kept = np.flatnonzero(hashed >= 0)
+    in_order = kept[np.argsort(read.hashes[kept])]
+    return read.hashes[in_order], hashed[in_order]
 
 
 def _spread(rows: Ids) -> Ids:

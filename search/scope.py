@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from catalog.attributes import attribute_condition
+from catalog.attributes import attribute_condition, attribute_hash
 from search.exceptions import InvalidQueryError
 from search.query import Attributes, Filters
 from search.statements import fetch, id_array
@@ -22,11 +22,6 @@ class Condition:
     def looks_up(self) -> bool:
         """Whether other rows are looked up for it: the best way depends on how many, which no kept plan knows."""
         return "SELECT" in self.sql
-
-    @property
-    def asks_for_attributes(self) -> bool:
-        """Whether it does; their index is read by a bitmap alone."""
-        return "::jsonpath" in self.sql
 
     def __and__(self, other: "Condition") -> "Condition":
         if not self.sql or not other.sql:
@@ -50,7 +45,7 @@ class Scope:
     brands: tuple[str, ...] = ()
     price_min: Decimal | None = None
     price_max: Decimal | None = None
-    attributes: Attributes = ()  # which products have, and rows of vectors have not
+    attributes: Attributes = ()
 
     @property
     def is_open(self) -> bool:
@@ -85,13 +80,20 @@ class Scope:
         return found & self.price_condition(alias) & self.attribute_condition(alias)
 
     def row_condition(self) -> Condition:
-        """The filters on rows `e` of vectors. These have columns for all but attributes, which are looked up."""
-        found = replace(self, attributes=()).condition("e") if self.attributes else self.condition("e")
-        having = self.attribute_condition("a")
-        if having.sql:
-            sql = f"(SELECT {having.sql} FROM catalog_product AS a WHERE a.id = e.product_id)"
-            found &= Condition(sql, having.params)
+        """The filters on rows `e` of vectors, which have columns like those of products, and of attributes hashes."""
+        return replace(self, attributes=()).condition("e") & self.hash_condition()
+
+    def hash_condition(self) -> Condition:
+        """What is asked of the attributes of rows `e` of vectors."""
+        found = NOTHING
+        for hashes in self.attribute_hashes:
+            found &= Condition("e.attribute_hashes && %s::bigint[]", (id_array(hashes),))
         return found
+
+    @property
+    def attribute_hashes(self) -> list[list[int]]:
+        """Of each attribute asked for, the hashes that its values have beside vectors, any of which is enough."""
+        return [[attribute_hash(name, value) for value in values] for name, values in self.attributes]
 
     def price_condition(self, alias: str) -> Condition:
         """The price range alone; a product without a price is in no range."""

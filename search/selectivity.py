@@ -46,12 +46,12 @@ def _estimate(scope: Scope, constraint: Condition, _counted_at: datetime | None,
 def exact_rows(scope: Scope, limit: int = 0) -> float:
     """Up to how many rows comparing all of them is best where the nearest `limit` are looked for.
 
-    Rows of a category lie in few pages, where no attributes are looked up, and a query that does not fit the category
-    finds its way through the graph badly. Elsewhere comparing takes as long as there are rows, and a walk the longer
-    the fewer they are: it comes by about `limit` times the products there are for each of them. So the number at which
-    both take as long grows with the square root of these.
+    Rows of a category lie in few pages, and a query that does not fit the category finds its way through the graph
+    badly. Elsewhere comparing takes as long as there are rows, and a walk the longer the fewer they are: it comes by
+    about `limit` times the products there are for each of them. So the number at which both take as long grows with the
+    square root of these.
     """
-    if scope.category_ids is not None and not scope.attributes:
+    if scope.category_ids is not None:
         return CATEGORY_EXACT_FACTOR * settings.SEARCH_EXACT_ROWS
     length = max(limit, USUAL_LIMIT) / USUAL_LIMIT * catalogue_size() / USUAL_SIZE
     return settings.SEARCH_EXACT_ROWS * max(1.0, math.sqrt(length))

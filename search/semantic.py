@@ -15,7 +15,8 @@ from operator import or_
 
 from django.conf import settings
 
-from search.comparison import compare_all, compare_together, effort, effort_of_parting, in_common
+from search.comparison import compare_all, compare_together, in_common
+from search.effort import effort, effort_of_parting
 from search.neighbourhood import Neighbourhood
 from search.outlook import Outlook
 from search.product_conditions import ProductConditions, nearest_having

@@ -30,6 +30,12 @@ class Kind(Enum):
     """What a column holds: how PostgreSQL says all of it as one value, how numpy reads that, and what it becomes."""
 
     ID = ("string_agg(int8send(coalesce({}, 0)), ''::bytea)", ">i8", np.int64)  # NULL is 0, which no row has
+    # Of arrays, all of their members, one array after the other.
+    IDS = (
+        "string_agg((SELECT string_agg(int8send(one), ''::bytea) FROM unnest({}) AS one), ''::bytea)",
+        ">i8",
+        np.int64,
+    )
     FLOAT = ("string_agg(float8send(coalesce({}, 'NaN')), ''::bytea)", ">f8", np.float64)
     FLAG = ("string_agg(boolsend(coalesce({}, false)), ''::bytea)", "?", np.bool_)
     TID = ("string_agg(tidsend({}), ''::bytea)", np.dtype([("block", ">u4"), ("offset", ">u2")]), TID)

@@ -93,12 +93,16 @@ class PricedNeighbours:
         return PricedNeighbours(self.neighbours.first(number), self.prices[:number])
 
     def within(self, scope: Scope) -> Neighbours:
-        """Those that have the categories and the price asked for; brands are not known here."""
-        inside = np.ones(len(self), dtype=np.bool_)
-        if scope.category_ids is not None:
-            inside &= places(self.neighbours.category_ids, np.array(scope.category_ids, dtype=np.int64)) >= 0
-        inside &= has_price(self.prices, scope)
+        """Those that have the categories and the price asked for; brands and attributes are not known here."""
+        inside = is_in_categories(self.neighbours, scope) & has_price(self.prices, scope)
         return self.neighbours.at(np.flatnonzero(inside))
+
+
+def is_in_categories(neighbours: Neighbours, scope: Scope) -> Flags:
+    """Which of some products are in the categories asked for."""
+    if scope.category_ids is None:
+        return np.ones(len(neighbours), dtype=np.bool_)
+    return places(neighbours.category_ids, np.array(scope.category_ids, dtype=np.int64)) >= 0
 
 
 def has_price(prices: Floats, scope: Scope) -> Flags:

@@ -2,8 +2,16 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-from embeddings.triggers import COPY_FUNCTION_SQL
-
+COPY_FUNCTION_SQL = """
+CREATE OR REPLACE FUNCTION public.embeddings_copy_filter_columns() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE public.embeddings_productembedding
+    SET category_id = NEW.category_id, price = NEW.price, is_active = NEW.is_active, brand = NEW.brand
+    WHERE product_id = NEW.id;
+    RETURN NULL;
+END
+$$;
+"""
 COPY_FUNCTION_WITHOUT_BRAND_SQL = """
 CREATE OR REPLACE FUNCTION public.embeddings_copy_filter_columns() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

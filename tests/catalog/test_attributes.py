@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from catalog.attributes import attribute_hash
 from catalog.models import Product
 from tests.search.plans import plans
 
@@ -36,9 +37,23 @@ def found(make_product: Any) -> Any:
             )
 
     def ask(**wanted: Any) -> set[str]:
-        return set(Product.objects.with_attributes(wanted).values_list("sku", flat=True))
+        skus = set(Product.objects.with_attributes(wanted).values_list("sku", flat=True))
+        assert _with_hashes(wanted) == skus
+        return skus
 
     return ask
+
+
+def _with_hashes(wanted: dict[str, list[str]]) -> set[str]:
+    """The same as copies of the attributes say it."""
+    sql = "SELECT sku FROM catalog_product WHERE true"
+    params = []
+    for name, values in wanted.items():
+        sql += " AND public.catalog_attribute_hashes(attributes) && %s::bigint[]"
+        params.append([attribute_hash(name, value) for value in values])
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return {sku for (sku,) in cursor.fetchall()}
 
 
 def test_a_text_is_found_as_it_is(found: Any) -> None:
@@ -73,6 +88,14 @@ def test_no_name_and_no_value_is_taken_for_a_path(found: Any) -> None:
     assert found(**{'a"b\\c: %s': ["x\ty\u2028 €😀 $1 %s"]}) == {"odd"}
     for odd in ('"', "\\", '") || (1 == 1', "$", "1" * 499, "-" + "9" * 400, "1e999999999", "٣", "'; --"):
         assert found(colour=[odd], **{odd: [odd]}) == set()
+
+
+def test_a_name_is_not_taken_for_the_beginning_of_a_value(found: Any, make_product: Any) -> None:
+    make_product(sku="split", attributes={"ab": "c", "Größe 😀": "3:xyz"})
+    assert found(ab=["c"]) == {"split"}
+    assert found(a=["bc"]) == set()
+    assert found(**{"Größe 😀": ["3:xyz"]}) == {"split"}
+    assert len({attribute_hash("ab", "c"), attribute_hash("a", "bc"), attribute_hash("", "abc")}) == 3
 
 
 def test_an_index_finds_what_few_products_have(make_product: Any) -> None:

@@ -1,9 +1,11 @@
 """The promise that everything ends in: each row is ready for its product's text of now, or says why not."""
 
 import hashlib
+import json
 
 import numpy as np
 
+from catalog.attributes import attribute_hash
 from catalog.models import Product
 from embeddings.documents import ProductText, attribute_text, product_text
 from embeddings.encoders import Encoder, Vectors
@@ -25,6 +27,14 @@ def digest(product: Product, model: EmbeddingModel) -> str:
         attribute_text(product.attributes),
     ]
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def hashes(product: Product) -> set[int]:
+    """The hashes of a product's attributes."""
+    return {
+        attribute_hash(name, value if isinstance(value, str) else json.dumps(value))
+        for name, value in product.attributes.items()
+    }
 
 
 def texts() -> dict[int, str]:
@@ -65,6 +75,7 @@ def assert_digests_and_copies() -> None:
         product = row.product
         copies = (row.category_id, row.price, row.is_active, row.brand)
         assert copies == (product.category_id, product.price, product.is_active, product.brand)
+        assert set(row.attribute_hashes) == hashes(product)
 
 
 def assert_exact(encoder: Encoder) -> None:

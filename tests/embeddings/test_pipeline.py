@@ -16,6 +16,7 @@ from embeddings.documents import ProductText, product_text
 from embeddings.encoders import Encoder, Vectors, encoder_for
 from embeddings.exceptions import ModelUnavailableError
 from embeddings.models import EmbeddingModel, Priority, ProductEmbedding
+from tests.embeddings.exactness import hashes
 from tests.embeddings.faulty_encoders import Refusing, Spoiling
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +133,12 @@ def test_filter_copies_follow_the_product(make_product: Any, make_category: Any)
     assert (str(found.price), found.category_id, found.is_active) == ("1.25", category.pk, False)
     assert found.brand == "Oakley"
     assert found.status == "inactive"
+    for attributes in ({"colour": "red", "volt": 18, "new": True}, {}):
+        Product.objects.filter(pk=product.pk).update(attributes=attributes, price="2.50")
+        product.refresh_from_db()
+        assert len(row(product).attribute_hashes) == len(attributes)
+        assert set(row(product).attribute_hashes) == hashes(product)
+        assert str(row(product).price) == "2.50"
 
 
 def test_raw_delete_takes_the_vector_along(make_product: Any, embed: Any) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from django.db import connection, transaction
 
+from catalog.attributes import attribute_hash
 from catalog.models import Category, Product
 from embeddings.models import EmbeddingModel, ProductEmbedding
-from search import comparison, semantic, side_by_side
+from search import comparison, effort, semantic, side_by_side
 from search import samples as samples_module
 from search.encoding import active_model
 from search.neighbourhood import Neighbourhood
@@ -201,6 +202,8 @@ def test_what_no_sample_has_met_is_found_where_it_is_among_the_nearest_of_all(
 
 
 def test_something_better_than_the_best_of_a_sample_is_expected() -> None:
+    red, blue = attribute_hash("colour", "red"), attribute_hash("colour", "blue")
+    assert blue < red
     angles = np.linspace(0, np.pi / 2, 9)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     ids, categories = np.arange(1, 10), np.array([1] * 5 + [2] * 4)
@@ -212,7 +215,9 @@ def test_something_better_than_the_best_of_a_sample_is_expected() -> None:
         category_ids=categories,
         vectors=vectors,
         prices=np.arange(9.0),
-        brand_of={},
+        brands=np.array(["Acme", "Bolt", ""] * 3, dtype=object),
+        hashes=np.array([blue, blue, red]),
+        hashed=np.array([5, 0, 4]),
         directions=np.eye(2, dtype=np.float32),
         short=vectors,
     )
@@ -229,6 +234,41 @@ def test_something_better_than_the_best_of_a_sample_is_expected() -> None:
     dear = samples.outlook(vector, Scope(category_ids=(1,), price_min=Decimal(4)))
     assert dear.having.tolist() == [False] * 4 + [True]
     assert dear.best[0] < seen.best[0]  # fewer are expected to have the price
+    assert dear.indexed is None
+    for colours, having, indexed in (
+        (("red",), [4], 18),  # 90 products of the first kind have five samples, four of the second have four
+        (("blue",), [0], 19),
+        (("blue", "red"), [0, 4], 37),
+        (("green",), [], 0),
+    ):
+        coloured = samples.outlook(
+            vector, Scope(category_ids=(1,), price_min=Decimal(0), attributes=(("colour", colours),))
+        )
+        assert np.flatnonzero(coloured.having).tolist() == having
+        assert coloured.indexed == pytest.approx(indexed)  # wherever they are
+
+
+def test_samples_within_a_scope_are_nearer(model: EmbeddingModel, vectors: dict[int, Vector]) -> None:
+    samples, vector = samples_of(VectorSpace.of(model)), next(iter(vectors.values()))
+    products = Product.objects.in_bulk(samples.product_ids.tolist())
+    chosen = products[int(samples.product_ids[0])]
+    Product.objects.filter(pk__in=list(products)[::2]).update(brand="Acme")
+    samples_module.forget()
+    samples, about = samples_of(VectorSpace.of(model)), None
+    about = samples.about(vector)
+    having = Product.objects.filter(pk__in=products)
+    for scope, expected in (
+        (Scope(), having),
+        (Scope(brands=("Acme", "Bolt")), having.filter(brand="Acme")),
+        (Scope(price_max=Decimal(20)), having.filter(price__lte=20)),
+        (Scope(category_ids=(chosen.category_id or 0,)), having.filter(category_id=chosen.category_id)),
+        (Scope(attributes=(NUMBER,)), having.with_attributes(dict([NUMBER]))),
+        (Scope(attributes=(NUMBER, SHAPE)), having.with_attributes(dict([NUMBER, SHAPE]))),
+    ):
+        seen = samples.nearer(vector, about, -1.0, scope)
+        among = samples.nearer(vector, about, -1.0, Scope()).product_ids.tolist()
+        ids = expected.filter(pk__in=among).values_list("pk", flat=True)
+        assert set(seen.product_ids.tolist()) == set(ids) != set()
 
 
 def test_few_rows_are_compared_without_a_look_at_samples(
@@ -286,19 +326,27 @@ def test_what_a_sample_says() -> None:
     assert seen.condition(seen.within_reach(0.6), "e") != NOTHING
 
 
-def test_attributes_are_never_looked_for_beside_vectors() -> None:
-    """Also where looking them up takes just as long as reading all rows of a part would."""
+@pytest.mark.parametrize(
+    ("indexed", "expected"),
+    [
+        (None, effort.PRICE_COPY_FACTOR * 60),
+        (100.0, effort.INDEX_FACTOR * 100 + effort.INDEXED_FACTOR * 60),
+        (1_000_000.0, 600),  # their index would find too many
+    ],
+)
+def test_what_it_takes_to_compare_parts(indexed: float | None, expected: float) -> None:
     seen = Outlook(
         categories=[[1]],
         sizes=np.array([600.0]),
-        kept=np.array([600.0 / comparison.PRICE_COPY_FACTOR]),
+        kept=np.array([60.0]),
         best=np.array([0.9]),
         sampled=np.array([0.8]),
         weights=np.array([600.0]),
         having=np.array([True]),
-        is_looked_up=True,
+        indexed=indexed,
     )
-    assert "e.attributes" not in comparison._of_parts(seen, seen.likely(1), Scope(attributes=(SHAPE,))).sql
+    assert effort.effort(seen, seen.likely(1)) == pytest.approx(expected)
+    assert effort.effort_of_parting(seen, seen.likely(1)) == pytest.approx(effort.PARTING + expected)
 
 
 def test_more_is_compared_where_a_price_keeps_other_kinds_of_products(
@@ -410,9 +458,9 @@ def test_of_a_price_only_likely_parts_are_compared(
 ) -> None:
     """And whatever no sample can have met: new categories, and products without one."""
     space, scope = VectorSpace.of(model), Scope(price_min=Decimal(50), price_max=Decimal(58))
-    monkeypatch.setattr(comparison, "PARTING", 0)  # as in a bigger catalogue
+    monkeypatch.setattr(effort, "PARTING", 0)  # as in a bigger catalogue
     for factor in (100, 0):  # the price is looked at in each row, or looked up
-        monkeypatch.setattr(comparison, "PRICE_COPY_FACTOR", factor)
+        monkeypatch.setattr(effort, "PRICE_COPY_FACTOR", factor)
         for vector in list(vectors.values())[::90]:
             with tracing() as trace:
                 found = nearest(space, vector, scope, 9).product_ids
@@ -425,7 +473,7 @@ def test_of_a_price_only_likely_parts_are_compared(
     ]
     _store(dict.fromkeys((product.pk for product in products), vector))
     for factor in (100, 0):
-        monkeypatch.setattr(comparison, "PRICE_COPY_FACTOR", factor)
+        monkeypatch.setattr(effort, "PRICE_COPY_FACTOR", factor)
         assert {product.pk for product in products} <= set(nearest(space, vector, scope, 9).product_ids)
 
 
@@ -441,7 +489,7 @@ def test_of_attributes_only_likely_parts_are_compared(
         return whole(self, parts, alias)
 
     monkeypatch.setattr(Outlook, "condition", noted)
-    monkeypatch.setattr(comparison, "PARTING", 0)  # as in a bigger catalogue
+    monkeypatch.setattr(effort, "PARTING", 0)  # as in a bigger catalogue
     space, scope = VectorSpace.of(model), Scope(attributes=(NUMBER,))
     for pk in list(vectors)[::90]:
         compared.clear()
@@ -461,23 +509,6 @@ def test_of_attributes_only_likely_parts_are_compared(
     _store(dict.fromkeys((product.pk for product in products), vectors[pk]))
     found = nearest(space, vectors[pk], scope, 5).product_ids
     assert {product.pk for product in products} & set(found) == {products[1].pk, products[3].pk}
-
-
-def test_which_samples_have_attributes_is_looked_up_once(
-    model: EmbeddingModel,
-    vectors: dict[int, Vector],
-    monkeypatch: pytest.MonkeyPatch,
-    django_assert_num_queries: Any,
-) -> None:
-    samples = samples_of(VectorSpace.of(model))
-    with django_assert_num_queries(1):
-        found = {samples.having((SHAPE,)), samples.having((SHAPE,))}
-    having = Product.objects.with_attributes(dict([SHAPE])).values_list("pk", flat=True)
-    assert found == {frozenset(having) & frozenset(samples.product_ids.tolist())}
-    assert samples.having(()) is None
-    monkeypatch.setattr(samples_module, "MOST_FILTERS", 1)
-    with django_assert_num_queries(2):
-        samples.having((NUMBER,)), samples.having((NUMBER,)), samples.having((SHAPE,))
 
 
 def test_samples_without_the_attribute_are_not_missed(

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from catalog.models import Category, Product
-from search import comparison, selectivity, semantic
+from search import comparison, effort, selectivity, semantic
 from search.analysis import analyse
 from search.encoding import active_model, query_vectors
 from search.lexical import keyword_candidates
@@ -176,7 +176,7 @@ def test_a_price_within_a_category_is_looked_at_beside_its_vectors(
     assert "using embedding_searchable" in plan
     assert "catalog_product" not in plan
     by_copies = nearest(space, vector, scope, 20)
-    monkeypatch.setattr(comparison, "PRICE_COPY_FACTOR", 0)  # as where next to nothing has the price
+    monkeypatch.setattr(effort, "PRICE_COPY_FACTOR", 0)  # as where next to nothing has the price
     (plan,) = [plan for plan in plans(lambda: nearest(space, vector, scope, 20)) if "vector" in plan]
     assert "catalog_product" in plan
     assert nearest(space, vector, scope, 20).product_ids.tolist() == by_copies.product_ids.tolist()
@@ -188,7 +188,7 @@ def test_a_price_within_brands_is_looked_at_beside_their_vectors_or_looked_up(
     scope = replace(scopes()[2], price_max=Decimal(1000))
     found = []
     for factor, is_looked_up in ((10, False), (0, True)):
-        monkeypatch.setattr(comparison, "LOOKING_UP", factor)  # 0: as where next to nothing has the price
+        monkeypatch.setattr(effort, "LOOKING_UP", factor)  # 0: as where next to nothing has the price
         (plan,) = [plan for plan in plans(lambda: nearest(space, vector, scope, 20)) if "vector" in plan]
         assert ("embedding_brand" in plan, "catalog_product" in plan) == (not is_looked_up, is_looked_up)
         found.append(nearest(space, vector, scope, 20).product_ids.tolist())
@@ -242,7 +242,8 @@ def test_where_few_of_a_category_have_the_price_its_rows_are_compared_again(
 ) -> None:
     kitchen = resolve(Filters(categories=("kitchen",)))
     cheap = replace(kitchen, price_max=Product.objects.order_by("price").values_list("price", flat=True)[30])
-    monkeypatch.setattr(comparison, "rows_kept", lambda scope, constraint: 100)  # as if all of them had it
+    for module in (comparison, effort):
+        monkeypatch.setattr(module, "rows_kept", lambda scope, constraint: 100)  # as if all of them had it
     found = nearest_in_each(space, vector, {cheap: 5, kitchen: 5})
     for scope, neighbours in found.items():
         assert neighbours.product_ids.tolist() == nearest(space, vector, scope, 5).product_ids.tolist()
@@ -333,36 +334,62 @@ def test_a_price_or_brand_is_found_by_an_index_of_the_catalogue(space: VectorSpa
         assert not any("Seq Scan on catalog" in plan or "Seq Scan on embed" in plan for plan in found), found
 
 
-def test_attributes_are_found_by_their_index_or_looked_up_on_a_walk(
+def test_attributes_are_found_by_their_index_or_looked_at_on_a_walk(
     space: VectorSpace, vector: Vector, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scope = Scope(attributes=(("voltage", ("18 V",)), ("colour", ("green", "blue"))))
     found = plans(partial(nearest, space, vector, scope, 20))
-    (compared,) = [plan for plan in found if "one_embedding_per_product_and_model" in plan]
-    assert "Bitmap Index Scan on product_attributes" in compared
-    assert not any(
-        "Seq Scan on catalog" in plan or "Seq Scan on embed" in plan or INDEX in plan for plan in found
-    )
+    (compared,) = [plan for plan in found if "vector" in plan]
+    assert "Bitmap Index Scan on embedding_attributes" in compared
+    assert not any("catalog_product" in plan or INDEX in plan for plan in found)
     settings.SEARCH_EXACT_ROWS = 0
     monkeypatch.setattr(semantic, "UNEVEN_FACTOR", 0)
     (walked,) = [plan for plan in plans(partial(nearest, space, vector, scope, 1)) if INDEX in plan]
-    assert "SubPlan" in walked
+    assert "attribute_hashes" in walked
+    assert "SubPlan" not in walked
     assert "Seq Scan" not in walked
 
 
-def test_the_index_on_attributes_may_be_read_as_it_can_be(
+@pytest.mark.parametrize(
+    ("index_takes", "index"), [(1_000, "embedding_searchable"), (0, "embedding_attributes")]
+)
+def test_attributes_within_a_category_are_looked_at_in_its_rows_or_found_by_their_index(
+    space: VectorSpace, vector: Vector, monkeypatch: pytest.MonkeyPatch, index_takes: float, index: str
+) -> None:
+    scope = resolve(Filters(categories=("tools",), attributes=(("voltage", ("18 V",)),)))
+    monkeypatch.setattr(effort, "INDEX_FACTOR", index_takes)
+    monkeypatch.setattr(effort, "INDEXED_FACTOR", index_takes)
+    (plan,) = [plan for plan in plans(partial(nearest, space, vector, scope, 20)) if "vector" in plan]
+    assert index in plan
+    assert "catalog_product" not in plan
+
+
+def test_a_price_that_keeps_less_than_an_attribute_is_looked_up(
     space: VectorSpace, vector: Vector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a bitmap, which elsewhere takes longer than the order of an index."""
-    fetch, settings_sent = comparison.fetch_columns, []
-    monkeypatch.setattr(
-        comparison,
-        "fetch_columns",
-        lambda *args, **kwargs: settings_sent.append(args[3]) or fetch(*args, **kwargs),
-    )
-    for scope in (Scope(attributes=(("colour", ("green",)),)), resolve(Filters(categories=("kitchen",)))):
-        assert len(nearest(space, vector, scope, 5))
-    assert ["enable_bitmapscan" in sent for sent in settings_sent] == [False, True]
+    scope = Scope(attributes=(("voltage", ("18 V",)),), price_max=Decimal(1000))
+    found = []
+    for factor, index in ((1_000, "embedding_attributes"), (0, "catalog_product")):
+        monkeypatch.setattr(effort, "LOOKING_UP", factor)  # 0: as where next to nothing has the price
+        (plan,) = [plan for plan in plans(partial(nearest, space, vector, scope, 20)) if "vector" in plan]
+        assert index in plan
+        assert "attribute_hashes" in plan
+        found.append(nearest(space, vector, scope, 20).product_ids.tolist())
+    assert found[0] == found[1] != []
+
+
+def test_scopes_with_the_same_attributes_are_compared_once(space: VectorSpace, vector: Vector) -> None:
+    """Rows of their categories, or of their brands, that have the attributes."""
+    colours = ("colour", ("green", "blue", "black"))
+    for filters in (Filters(categories=("kitchen",)), Filters(brands=("Bormund", "Tessvik"))):
+        narrow = resolve(replace(filters, attributes=(colours,), price_max=Decimal(100)))
+        several = [narrow, narrow.without("price"), narrow.without("colour")]
+        found = nearest_in_each(space, vector, dict.fromkeys(several, 20))
+        for scope, neighbours in found.items():
+            alone = nearest(space, vector, scope, 20)
+            assert neighbours.product_ids.tolist() == alone.product_ids.tolist() != []
+        sent = plans(lambda two=several[:2]: nearest_in_each(space, vector, dict.fromkeys(two, 20)))
+        assert len([plan for plan in sent if "attribute_hashes" in plan]) == 1
 
 
 @pytest.mark.parametrize(
