@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial, reduce
-from operator import add
+from operator import add, and_
 
 from search.effort import (
     are_many_of,
@@ -92,7 +92,7 @@ def _looked_up(scope: Scope, share: int, number: int) -> Condition:
     chosen = found.condition("b", with_active=found.category_ids is not None or bool(found.brands))
     if number > 1:  # products with close ids lie next to each other
         chosen &= Condition("mod(b.id / %s, %s) = %s", (IDS_TOGETHER, number, share))
-    return _with_ids_of(chosen) & scope.hash_condition()
+    return reduce(and_, scope.hash_conditions(), _with_ids_of(chosen))
 
 
 def _by_parts(around: Neighbourhood, scope: Scope, other: Condition, limit: int) -> PricedNeighbours:

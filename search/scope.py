@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from catalog.attributes import attribute_condition, attribute_hash
@@ -81,14 +83,14 @@ class Scope:
 
     def row_condition(self) -> Condition:
         """The filters on rows `e` of vectors, which have columns like those of products, and of attributes hashes."""
-        return replace(self, attributes=()).condition("e") & self.hash_condition()
+        return reduce(and_, self.hash_conditions(), replace(self, attributes=()).condition("e"))
 
-    def hash_condition(self) -> Condition:
-        """What is asked of the attributes of rows `e` of vectors."""
-        found = NOTHING
-        for hashes in self.attribute_hashes:
-            found &= Condition("e.attribute_hashes && %s::bigint[]", (id_array(hashes),))
-        return found
+    def hash_conditions(self) -> list[Condition]:
+        """What is asked of each attribute of rows `e` of vectors."""
+        return [
+            Condition("e.attribute_hashes && %s::bigint[]", (id_array(hashes),))
+            for hashes in self.attribute_hashes
+        ]
 
     @property
     def attribute_hashes(self) -> list[list[int]]:

@@ -490,7 +490,7 @@ def test_of_attributes_only_likely_parts_are_compared(
 
     monkeypatch.setattr(Outlook, "condition", noted)
     monkeypatch.setattr(effort, "PARTING", 0)  # as in a bigger catalogue
-    space, scope = VectorSpace.of(model), Scope(attributes=(NUMBER,))
+    space, scope = VectorSpace.of(model), Scope(attributes=(("number", ("3",)),))
     for pk in list(vectors)[::90]:
         compared.clear()
         with tracing() as trace:
