@@ -51,6 +51,7 @@ def page_of(
         degraded=False,
         corrected=None,
         facets=counted,
+        is_browsed=True,
     )
 
 

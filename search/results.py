@@ -48,6 +48,7 @@ class SearchResult:
     rule_ids: tuple[int, ...] = ()  # staff's rules that were for this query
     synonym_ids: tuple[int, ...] = ()  # staff's synonyms that its words met
     unmatched: tuple[str, ...] = ()  # words of the query that no product of the shop has
+    is_browsed: bool = False  # its words, if any, asked for nothing that products could match better or worse
     matches_no_word: bool = False  # they are all of its words
     understood: Filters | None = None  # those in force, where its words asked for one of them
     trace: Trace | None = None  # where an explanation was asked

@@ -237,15 +237,15 @@ def test_something_better_than_the_best_of_a_sample_is_expected() -> None:
     assert dear.indexed is None
     for colours, having, indexed in (
         (("red",), [4], 18),  # 90 products of the first kind have five samples, four of the second have four
-        (("blue",), [0], 19),
-        (("blue", "red"), [0, 4], 37),
+        (("blue",), [], 19),
+        (("blue", "red"), [4], 37),
         (("green",), [], 0),
     ):
         coloured = samples.outlook(
-            vector, Scope(category_ids=(1,), price_min=Decimal(0), attributes=(("colour", colours),))
+            vector, Scope(category_ids=(1,), price_min=Decimal(1), attributes=(("colour", colours),))
         )
         assert np.flatnonzero(coloured.having).tolist() == having
-        assert coloured.indexed == pytest.approx(indexed)  # wherever they are
+        assert coloured.indexed == pytest.approx(indexed)  # wherever they are, and whatever they cost
 
 
 def test_samples_within_a_scope_are_nearer(model: EmbeddingModel, vectors: dict[int, Vector]) -> None:
@@ -253,9 +253,13 @@ def test_samples_within_a_scope_are_nearer(model: EmbeddingModel, vectors: dict[
     products = Product.objects.in_bulk(samples.product_ids.tolist())
     chosen = products[int(samples.product_ids[0])]
     Product.objects.filter(pk__in=list(products)[::2]).update(brand="Acme")
+    # Read with the samples, and none of them.
+    elsewhere = Product.objects.create(sku="ELSEWHERE", name="elsewhere", attributes={"odd": "yes"})
+    _store({elsewhere.pk: vector})
     samples_module.forget()
-    samples, about = samples_of(VectorSpace.of(model)), None
+    samples = samples_of(VectorSpace.of(model))
     about = samples.about(vector)
+    assert not samples._have(Scope(attributes=(("odd", ("yes",)),))).any()
     having = Product.objects.filter(pk__in=products)
     for scope, expected in (
         (Scope(), having),
@@ -498,6 +502,13 @@ def test_of_attributes_only_likely_parts_are_compared(
         assert trace.route is Route.EXACT
         assert found.tolist() == _right(vectors, vectors[pk], scope, 5)
         assert 1 <= len(compared) < KINDS
+    for factor, index in ((0, "embedding_attributes"), (0.1, "embedding_searchable")):
+        monkeypatch.setattr(effort, "INDEX_FACTOR", 10 * factor)
+        monkeypatch.setattr(effort, "INDEXED_FACTOR", factor)
+        sent = plans(lambda: nearest(space, vectors[pk], scope, 5))
+        assert any(
+            "attribute_hashes" in plan and "category_id = ANY" in plan and index in plan for plan in sent
+        )
     new = Category.objects.create(name="new", slug="new")
     products = [
         Product.objects.create(

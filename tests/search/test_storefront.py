@@ -229,6 +229,13 @@ def test_search_by_meaning_finds_other_words(
     assert re.search(r"\d+% match", page)
 
 
+@pytest.mark.parametrize("words", ["under €100", "-hammer"])
+def test_what_asks_for_no_product_is_matched_by_none(client: Client, shop: None, words: str) -> None:
+    page = client.get("/", {"q": words}).content.decode()
+    assert "Soup pot" in page
+    assert "% match" not in page
+
+
 def test_without_a_model_visitors_are_told(client: Client, shop: None) -> None:
     EmbeddingModel.objects.update(state=EmbeddingModel.State.RETIRED)
     response = client.get("/", {"q": "drill"})
