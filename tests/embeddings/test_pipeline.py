@@ -11,12 +11,12 @@ from django.db import connection
 from django.utils import timezone
 
 from catalog.models import Category, Product
-from embeddings import pipeline
+from embeddings import coverage, pipeline
 from embeddings.documents import ProductText, product_text
 from embeddings.encoders import Encoder, Vectors, encoder_for
 from embeddings.exceptions import ModelUnavailableError
 from embeddings.models import EmbeddingModel, Priority, ProductEmbedding
-from tests.embeddings.exactness import hashes
+from tests.embeddings.exactness import assert_digests_and_copies, hashes
 from tests.embeddings.faulty_encoders import Refusing, Spoiling
 
 pytestmark = pytest.mark.django_db
@@ -139,6 +139,30 @@ def test_filter_copies_follow_the_product(make_product: Any, make_category: Any)
         assert len(row(product).attribute_hashes) == len(attributes)
         assert set(row(product).attribute_hashes) == hashes(product)
         assert str(row(product).price) == "2.50"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"price": 3},
+        {"brand": "Meadow"},
+        {"is_active": False},
+        {"category": None},
+        {"attribute_hashes": [1]},
+        {"wanted_digest": "0" * 64},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_what_differs_from_the_product_is_set_right(
+    make_product: Any, make_category: Any, model: EmbeddingModel, wrong: dict
+) -> None:
+    """As where somebody wrote without the triggers."""
+    make_product("Hose", category=make_category("Garden"), attributes={"volt": 12}, brand="Oakley", price=2)
+    make_product("Lamp", attributes={"volt": 18})
+    assert coverage.mend_digests(model) == 0
+    ProductEmbedding.objects.filter(product__name="Hose").update(**wrong)
+    assert coverage.mend_digests(model) == 1
+    assert_digests_and_copies()
 
 
 def test_raw_delete_takes_the_vector_along(make_product: Any, embed: Any) -> None:
